@@ -1,0 +1,1 @@
+"""Building blocks that at least two services use unchanged. No business noun belongs here."""

@@ -1,0 +1,60 @@
+"""Identifiers: of requests, and of records that must keep one identity through every retry."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import re
+import secrets
+import threading
+import time
+
+_SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_HEX24 = re.compile(r"[0-9a-f]{24}")
+
+
+class _Sequence:
+    """Process-unique part of new ids; drawn again after a fork so that two workers never share one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pid = -1
+        self._unique = b""
+        self._counter = itertools.count()
+
+    def next(self) -> tuple[bytes, int]:
+        with self._lock:
+            if self._pid != os.getpid():
+                self._pid = os.getpid()
+                self._unique = secrets.token_bytes(5)
+                self._counter = itertools.count(secrets.randbelow(0xFFFFFF))
+            return self._unique, next(self._counter) & 0xFFFFFF
+
+
+_sequence = _Sequence()
+
+
+def new_record_id() -> str:
+    """24 hexadecimal digits in the layout of a MongoDB ObjectId (4 bytes of time, 5 random, 3 counting), so ids sort by time."""
+    unique, count = _sequence.next()
+    return (int(time.time()).to_bytes(4, "big") + unique + count.to_bytes(3, "big")).hex()
+
+
+def object_id_hex(record_id: str) -> str:
+    """The ObjectId, as 24 hexadecimal digits, that stands for any record id.
+
+    The same id always gives the same ObjectId, so a retry meets the record it wrote before.
+    """
+    if _HEX24.fullmatch(record_id):
+        return record_id
+    return hashlib.sha256(record_id.encode()).hexdigest()[:24]
+
+
+def new_request_id() -> str:
+    return secrets.token_hex(16)
+
+
+def is_safe_id(value: str) -> bool:
+    """Whether an id from outside may be echoed into headers and log lines: 1 to 128 of letters, digits and `._:-`."""
+    return _SAFE_ID.fullmatch(value) is not None

@@ -1,0 +1,50 @@
+"""What starts after the fork and stops before the exit: listeners first to stop, then running work, then what they stand on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+log = logging.getLogger(__name__)
+
+
+def _nothing() -> None:
+    """For a part that has nothing to do at that moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    name: str
+    start: Callable[[], object]
+    stop: Callable[[], object]
+
+
+@dataclass(slots=True)
+class Lifecycle:
+    """Parts start in the order they were added and stop in the reverse order. A part that fails to stop does not keep the others."""
+
+    parts: list[_Part] = field(default_factory=list)
+    started: list[_Part] = field(default_factory=list)
+
+    def add(self, name: str, *, start: Callable[[], object] = _nothing, stop: Callable[[], object] = _nothing) -> None:
+        self.parts.append(_Part(name, start, stop))
+
+    def start(self) -> None:
+        """Raises what a part raises, after stopping those already started."""
+        for part in self.parts:
+            try:
+                part.start()
+            except BaseException:
+                log.exception("part_failed_to_start", extra={"part": part.name})
+                self.stop()
+                raise
+            self.started.append(part)
+
+    def stop(self) -> None:
+        while self.started:
+            part = self.started.pop()
+            try:
+                part.stop()
+            except Exception:
+                log.exception("part_failed_to_stop", extra={"part": part.name})

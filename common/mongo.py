@@ -1,0 +1,30 @@
+"""MongoDB: a client that acknowledges only what a majority has in its journal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymongo import MongoClient
+
+Document = dict[str, Any]
+
+
+def create_mongo(url: str, *, app_name: str) -> MongoClient[Document]:
+    """Build it after the fork; it connects on first use. Times are milliseconds; dates come back aware, in UTC."""
+    return MongoClient(
+        url,
+        appname=app_name,
+        w="majority",
+        journal=True,
+        retryWrites=True,
+        tz_aware=True,
+        connectTimeoutMS=3_000,
+        serverSelectionTimeoutMS=3_000,
+        socketTimeoutMS=10_000,
+        connect=False,
+    )
+
+
+def check_mongo(client: MongoClient[Document]) -> None:
+    """For readiness: raises unless a primary answers within a second."""
+    client.admin.command("ping", maxTimeMS=1_000)

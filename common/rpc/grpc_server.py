@@ -1,0 +1,149 @@
+"""A gRPC server with request identity, one error table, health and reflection."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from common import context
+from common.errors import BUG_MESSAGE, AppError, Kind
+
+log = logging.getLogger("request")
+
+STATUS: dict[Kind, grpc.StatusCode] = {
+    Kind.MALFORMED: grpc.StatusCode.INVALID_ARGUMENT,
+    Kind.INVALID: grpc.StatusCode.INVALID_ARGUMENT,
+    Kind.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
+    Kind.FORBIDDEN: grpc.StatusCode.PERMISSION_DENIED,
+    Kind.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    Kind.CONFLICT: grpc.StatusCode.ALREADY_EXISTS,
+    Kind.TOO_MANY: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Kind.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+    Kind.TIMEOUT: grpc.StatusCode.DEADLINE_EXCEEDED,
+    Kind.BAD_REPLY: grpc.StatusCode.UNAVAILABLE,
+    Kind.BUG: grpc.StatusCode.INTERNAL,
+}
+
+MAX_MESSAGE = 4 * 1024 * 1024
+
+# Health and reflection calls come every few seconds and say nothing new.
+_QUIET = ("/grpc.health.", "/grpc.reflection.")
+
+
+class _Unreadable:
+    """Stands for a request whose bytes are not the message they should be."""
+
+
+def _safe_deserializer(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """GRPC answers a failing deserializer with INTERNAL; the fault is the caller's, so the handler answers instead."""
+
+    def read(data: bytes) -> Any:  # noqa: ANN401 - a message or the stand-in
+        try:
+            return deserialize(data)
+        except Exception:  # noqa: BLE001 - protobuf raises its own and ValueError
+            return _Unreadable()
+
+    return read
+
+
+class ServerInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic only in the stubs
+    """Binds the caller's identity, turns errors into statuses and writes one log line per call. Unary calls only."""
+
+    def intercept_service(
+        self, continuation: Callable[[grpc.HandlerCallDetails], Any], handler_call_details: grpc.HandlerCallDetails
+    ) -> Any:  # noqa: ANN401 - grpc's handler type is private
+        handler = continuation(handler_call_details)
+        method: str = handler_call_details.method
+        if handler is None or handler.unary_unary is None or method.startswith(_QUIET):
+            return handler
+        metadata = dict(handler_call_details.invocation_metadata)
+
+        def behaviour(request: Any, call: grpc.ServicerContext) -> Any:  # noqa: ANN401 - any message
+            with context.bound(context.from_headers(metadata)):
+                return _answer(handler.unary_unary, request, call, method)
+
+        return grpc.unary_unary_rpc_method_handler(
+            behaviour,
+            request_deserializer=_safe_deserializer(handler.request_deserializer),
+            response_serializer=handler.response_serializer,
+        )
+
+
+def _answer(behaviour: Callable[..., Any], request: Any, call: grpc.ServicerContext, method: str) -> Any:  # noqa: ANN401
+    started = time.perf_counter()
+    code, message, reply = grpc.StatusCode.OK, "", None
+    try:
+        if isinstance(request, _Unreadable):
+            code, message = grpc.StatusCode.INVALID_ARGUMENT, "request is not a valid message"
+        else:
+            reply = behaviour(request, call)
+    except AppError as error:
+        code, message = STATUS[error.kind], error.message
+    except Exception:
+        code, message = grpc.StatusCode.INTERNAL, BUG_MESSAGE
+        log.exception("call_failed", extra={"method": method})
+    duration = round((time.perf_counter() - started) * 1000, 2)
+    log.info("call_served", extra={"method": method, "code": code.name, "duration_ms": duration})
+    if code is not grpc.StatusCode.OK:
+        call.abort(code, message)
+    return reply
+
+
+@dataclass(slots=True)
+class GrpcServer:
+    """A running server; `health` follows readiness, and `stop` lets calls in flight finish."""
+
+    server: grpc.Server
+    health: health.HealthServicer
+    grace: float
+
+    def start(self) -> None:
+        self.server.start()
+
+    def stop(self) -> None:
+        """Answers NOT_SERVING at once, refuses new calls, waits up to `grace` seconds for running ones."""
+        self.health.enter_graceful_shutdown()
+        self.server.stop(self.grace).wait(self.grace + 1)
+
+
+def build_server(
+    address: str,
+    *,
+    register: Callable[[grpc.Server], object],
+    services: Sequence[str],
+    threads: int,
+    grace: float,
+) -> GrpcServer:
+    """A server bound to `address`, not started.
+
+    `services` are full names for health and reflection. Raises RuntimeError when the port is taken: SO_REUSEPORT is off,
+    so that two processes never share a port without a word.
+    """
+    server = grpc.server(
+        ThreadPoolExecutor(max_workers=threads, thread_name_prefix="grpc"),
+        interceptors=[ServerInterceptor()],
+        options=[
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_receive_message_length", MAX_MESSAGE),
+            ("grpc.keepalive_time_ms", 60_000),
+            ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+            ("grpc.keepalive_permit_without_calls", 1),
+        ],
+    )
+    register(server)
+    servicer = health.HealthServicer(experimental_non_blocking=True)
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    for name in ("", *services):
+        servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+    names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
+    server.add_insecure_port(address)
+    return GrpcServer(server, servicer, grace)

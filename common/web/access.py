@@ -1,0 +1,41 @@
+"""Who may call a route, declared beside it. A test proves that no route is without a declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TypeVar
+
+from flask import Flask
+
+
+class Access(StrEnum):
+    PROBE = "probe"
+    """Health of the process; answers to anyone, never logged at INFO."""
+    PUBLIC = "public"
+    """Anyone, always."""
+    OPEN_IN_DEVELOPMENT = "open-in-development"
+    """Anyone in development on loopback, as in the original system."""
+    INTERNAL = "internal"
+    """Other services of this system; the port is not published."""
+
+
+_MARK = "declared_access"
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def access(level: Access) -> Callable[[F], F]:
+    def declare(view: F) -> F:
+        setattr(view, _MARK, level)
+        return view
+
+    return declare
+
+
+def access_of(app: Flask, endpoint: str) -> Access | None:
+    view = app.view_functions[endpoint]
+    if endpoint == "static" or endpoint.endswith(".static"):
+        return Access.PUBLIC
+    declared = getattr(view, _MARK, None)
+    return declared if isinstance(declared, Access) else None

@@ -1,0 +1,93 @@
+"""Outbound HTTP: one client class per remote service is built on this.
+
+Every call has a timeout, carries the request's identity, and fails with one of our own errors whose text names no address.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import requests
+from requests.adapters import HTTPAdapter
+
+from common import context
+from common.errors import BadReplyError, DeadlineError, UnavailableError
+
+CONNECT_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    body: dict[str, Any]
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def message(self) -> str:
+        """The envelope's message or the problem's detail."""
+        text = self.body.get("message") or self.body.get("detail") or ""
+        return text if isinstance(text, str) else ""
+
+
+class JsonClient:
+    """JSON over HTTP to one service. Sessions are kept per thread, since `requests` does not promise sharing is safe."""
+
+    def __init__(self, name: str, base_url: str, *, timeout: float) -> None:
+        self.name = name
+        self._base_url = base_url.rstrip("/")
+        self._timeout = timeout
+        self._local = threading.local()
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = requests.Session()
+            session.trust_env = False  # no proxy or netrc look-ups: the far side is ours
+            session.mount("http://", HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0))
+            self._local.session = session
+        return session
+
+    def get(self, path: str, *, timeout: float | None = None) -> Reply:
+        return self._send("GET", path, None, timeout)
+
+    def post(self, path: str, body: object, *, timeout: float | None = None) -> Reply:
+        return self._send("POST", path, orjson.dumps(body), timeout)
+
+    def _send(self, method: str, path: str, body: bytes | None, timeout: float | None) -> Reply:
+        bound = context.current()
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        headers |= bound.headers() if bound else {}
+        limit = timeout or self._timeout
+        try:
+            response = self._session().request(
+                method,
+                self._base_url + path,
+                data=body,
+                headers=headers,
+                timeout=(min(CONNECT_SECONDS, limit), limit),
+                allow_redirects=False,
+            )
+        except requests.ConnectTimeout as error:
+            raise UnavailableError(f"{self.name} cannot be reached") from error
+        except requests.Timeout as error:
+            raise DeadlineError(f"{self.name} did not answer in time") from error
+        except requests.RequestException as error:
+            raise UnavailableError(f"{self.name} cannot be reached") from error
+        return Reply(response.status_code, self._body(response))
+
+    def _body(self, response: requests.Response) -> dict[str, Any]:
+        if not response.content:
+            return {}
+        try:
+            body = orjson.loads(response.content)
+        except orjson.JSONDecodeError as error:
+            raise BadReplyError(f"{self.name} gave an answer that is not JSON") from error
+        if not isinstance(body, dict):
+            raise BadReplyError(f"{self.name} gave an answer of the wrong kind")
+        return body

@@ -1,0 +1,107 @@
+"""The one place where an error becomes an HTTP answer.
+
+Two shapes, chosen by the path and the Accept header: the envelope of the Go original (`{"error":true,"message":...}`) on the seeds' paths,
+`application/problem+json` (RFC 9457) under /api/ or when asked for.
+"""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+from flask import Flask, Response, current_app, request
+from werkzeug.exceptions import HTTPException
+
+from common import context
+from common.errors import BUG_MESSAGE, AppError, Kind, Problem
+
+log = logging.getLogger(__name__)
+
+STATUS: dict[Kind, int] = {
+    Kind.MALFORMED: 400,
+    Kind.INVALID: 422,
+    Kind.UNAUTHENTICATED: 401,
+    Kind.FORBIDDEN: 403,
+    Kind.NOT_FOUND: 404,
+    Kind.CONFLICT: 409,
+    Kind.TOO_MANY: 429,
+    Kind.UNAVAILABLE: 503,
+    Kind.TIMEOUT: 504,
+    Kind.BAD_REPLY: 502,
+    Kind.BUG: 500,
+}
+
+# werkzeug's own descriptions speak of browsers and servers; these are for programs that call an API.
+_HTTP_MESSAGES = {
+    404: "no such path",
+    405: "method not allowed on this path",
+    413: "body is larger than 1 MiB",
+    415: "Content-Type must be application/json",
+}
+
+
+def _wants_problem() -> bool:
+    return request.path.startswith("/api/") or "application/problem+json" in request.headers.get("Accept", "")
+
+
+def _problem_body(status: int, message: str, problems: tuple[Problem, ...]) -> dict[str, object]:
+    bound = context.current()
+    body: dict[str, object] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": message,
+        "instance": request.path,
+    }
+    if bound:
+        body |= {"request_id": bound.request_id, "trace_id": bound.trace_id}
+    return body | _listed(problems)
+
+
+def _listed(problems: tuple[Problem, ...]) -> dict[str, object]:
+    if not problems:
+        return {}
+    return {"errors": [{"pointer": problem.pointer, "detail": problem.detail} for problem in problems]}
+
+
+def error_response(status: int, message: str, problems: tuple[Problem, ...] = ()) -> Response:
+    """The answer for an error, in the shape the caller reads."""
+    if _wants_problem():
+        body, kind = _problem_body(status, message, problems), "application/problem+json"
+    else:
+        body, kind = {"error": True, "message": message} | _listed(problems), "application/json"
+    return current_app.response_class(current_app.json.dumps(body), status=status, content_type=kind)
+
+
+def _on_app_error(error: AppError) -> Response:
+    status = STATUS[error.kind]
+    if status >= 500:
+        log.warning("request_refused", extra={"kind": str(error.kind), "reason": error.message}, exc_info=error)
+    response = error_response(status, error.message, error.problems)
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    if status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _on_http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status < 400:  # a redirect is not an error
+        return Response(status=status, headers=dict(error.get_headers()))
+    response = error_response(status, _HTTP_MESSAGES.get(status, HTTPStatus(status).phrase.lower()))
+    for name, value in error.get_headers():
+        if name in ("Allow", "Retry-After"):
+            response.headers[name] = value
+    return response
+
+
+def _on_bug(error: Exception) -> Response:
+    log.error("request_failed", exc_info=error)
+    return error_response(500, BUG_MESSAGE)
+
+
+def register_errors(app: Flask) -> None:
+    app.register_error_handler(AppError, _on_app_error)
+    app.register_error_handler(HTTPException, _on_http_error)
+    app.register_error_handler(Exception, _on_bug)

@@ -1,0 +1,97 @@
+"""Strict reading of request bodies: one JSON value, of the right type, every broken rule named at once."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, TypeVar
+
+import orjson
+from flask import request
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from werkzeug.exceptions import UnsupportedMediaType
+
+from common.errors import InvalidError, MalformedError, Problem
+
+MAX_BODY = 1024 * 1024
+
+
+class Body(BaseModel):
+    """Base of request models: types are not coerced, unknown fields are ignored as the Go original does."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+def _no_nul(value: str) -> str:
+    if "\x00" in value:
+        raise ValueError("must not contain NUL characters")
+    return value
+
+
+def _one_line(value: str) -> str:
+    if any(ord(char) < 32 or ord(char) == 127 or char in "\x85\u2028\u2029" for char in value):
+        raise ValueError("must not contain line breaks or control characters")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_no_nul)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_one_line)]
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def read_json_value() -> Any:  # noqa: ANN401 - any JSON value
+    """The body as one JSON value.
+
+    A missing Content-Type counts as JSON, since the Go original's own clients send none; another type is refused with 415.
+    Raises MalformedError, UnsupportedMediaType, or RequestEntityTooLarge above 1 MiB.
+    """
+    if request.mimetype and request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
+        raise UnsupportedMediaType
+    body = request.get_data(cache=False)
+    if not body.strip():
+        raise MalformedError("body must not be empty")
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        if _has_second_value(body):
+            raise MalformedError("body must have only a single JSON value") from error
+        raise MalformedError(f"body is not valid JSON: {error}") from error
+
+
+def _has_second_value(body: bytes) -> bool:
+    try:
+        text = body.decode().lstrip()
+        _, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return bool(text[end:].strip())
+
+
+def read_json(model: type[M]) -> M:
+    """The body as `model`. Raises InvalidError with every problem, or what `read_json_value` raises."""
+    return validate(model, read_json_value())
+
+
+def validate(model: type[M], value: object, *, under: str = "#") -> M:
+    """`value` as `model`; `under` is the JSON Pointer of `value` inside the body."""
+    if not isinstance(value, dict):
+        raise InvalidError("body is invalid", problems=[Problem(under, "must be an object")])
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise invalid(error, under=under) from None
+
+
+def invalid(error: ValidationError, *, under: str = "#") -> InvalidError:
+    """The first problem as the message, all of them as the list."""
+    problems = [
+        Problem("/".join([under, *map(_escaped, problem["loc"])]), problem["msg"].removeprefix("Value error, "))
+        for problem in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+    first = problems[0]
+    return InvalidError(f"{first.pointer.removeprefix('#/').replace('/', '.')}: {first.detail}", problems=problems)
+
+
+def _escaped(part: str | int) -> str:
+    """RFC 6901, section 3."""
+    return str(part).replace("~", "~0").replace("/", "~1")
