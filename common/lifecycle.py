@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -48,3 +49,24 @@ class Lifecycle:
                 part.stop()
             except Exception:
                 log.exception("part_failed_to_stop", extra={"part": part.name})
+
+
+def patiently(action: Callable[[], object], *, expecting: type[Exception], seconds: float) -> Callable[[], None]:
+    """`action`, tried again while it raises `expecting`, for `seconds` at most; then what it raised is raised.
+
+    For a port that the process before this one is still letting go of.
+    """
+
+    def attempt() -> None:
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                action()
+            except expecting:
+                if time.monotonic() >= end:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
+
+    return attempt

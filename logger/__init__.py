@@ -1,0 +1,1 @@
+"""The log store: entries arrive over HTTP, gRPC and TCP (JSON-RPC and gob) and rest in MongoDB."""

@@ -1,0 +1,15 @@
+"""The log store's configuration; the only module here that reads the environment."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from common.settings import Settings
+
+
+class LoggerSettings(Settings):
+    logger_port: int = Field(default=8084, gt=0, lt=65536)
+    logger_rpc_port: int = Field(default=5001, gt=0, lt=65536)
+    logger_grpc_port: int = Field(default=50001, gt=0, lt=65536)
+    logger_threads: int = Field(default=32, gt=0)
+    mongo_url: str = "mongodb://logger:password@127.0.0.1:17017/logs?replicaSet=rs0&authSource=logs"
