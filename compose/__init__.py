@@ -1,0 +1,1 @@
+"""Everything that starts the system. No service imports it."""
