@@ -1,0 +1,1 @@
+"""The local runner: real servers and all services of this repository on one machine, without Docker."""

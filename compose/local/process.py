@@ -1,0 +1,164 @@
+"""Starting, finding and ending operating system processes; the only module that sends signals."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from compose.local.paths import PYCACHE, ROOT, Instance
+
+MARK = "LOCAL_RUNNER_STATE"
+_PR_SET_CHILD_SUBREAPER = 36
+_POLL = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the process table."""
+
+    pid: int
+    state: str
+    parent: int
+    session: int
+
+
+def become_subreaper() -> None:
+    """Orphans of our children become our own children, so that none escapes `down`."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def environment(instance: Instance, extra: Mapping[str, str]) -> dict[str, str]:
+    """The environment of every child: the mark is how leftovers are found, whoever their parent is."""
+    own = {MARK: str(instance.state), "PYTHONPYCACHEPREFIX": str(PYCACHE), "PYTHONUNBUFFERED": "1"}
+    return {**os.environ, **extra, **own}
+
+
+async def spawn(command: tuple[str, ...], env: Mapping[str, str]) -> asyncio.subprocess.Process:
+    """A child in a session of its own, killed by the kernel when the supervisor dies.
+
+    The kernel ties that promise to the thread that starts the child: call this on the main thread only.
+    """
+    guard = ("setpriv", "--pdeathsig", "KILL", "--") if shutil.which("setpriv") else ()
+    return await asyncio.create_subprocess_exec(
+        *guard,
+        *command,
+        cwd=ROOT,
+        env=env,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def table() -> list[Entry]:
+    """All processes that can be read; fields as in proc_pid_stat(5)."""
+    entries = []
+    for name in os.listdir("/proc"):
+        if not name.isdecimal():
+            continue
+        try:
+            text = Path("/proc", name, "stat").read_text()
+        except OSError:
+            continue
+        fields = text.rpartition(")")[2].split()
+        entries.append(Entry(int(name), fields[0], int(fields[1]), int(fields[3])))
+    return entries
+
+
+def session_members(session: int) -> list[int]:
+    return [entry.pid for entry in table() if entry.session == session and entry.state != "Z"]
+
+
+def marked(instance: Instance) -> list[int]:
+    """Every process that was started for this instance, by whatever supervisor, and lives."""
+    needle = f"{MARK}={instance.state}".encode()
+    return [entry.pid for entry in table() if entry.state != "Z" and needle in _environ(entry.pid)]
+
+
+def _environ(pid: int) -> list[bytes]:
+    try:
+        return Path("/proc", str(pid), "environ").read_bytes().split(b"\x00")
+    except OSError:
+        return []
+
+
+def send(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+async def kill_session(session: int, limit: float = 3.0) -> None:
+    """Kills what is left of a session and waits until it is gone, so that its ports and files are free again."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + limit
+    while (left := session_members(session)) and loop.time() < deadline:
+        send(left, signal.SIGKILL)
+        await asyncio.sleep(_POLL)
+
+
+def reap(suspects: set[int]) -> set[int]:
+    """Collects adopted children that ended. Returns the zombies of this round: the suspects of the next.
+
+    Only those seen dead twice are taken, because others are about to be collected by who started them.
+    """
+    me = os.getpid()
+    zombies = {entry.pid for entry in table() if entry.parent == me and entry.state == "Z"}
+    for pid in zombies & suspects:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+    return zombies
+
+
+def reap_all() -> None:
+    """Collects every ended child; only for the very end, when nobody waits for one any more."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def memory_kib(session: int) -> int:
+    """Proportional set size of a session, or the resident size where the kernel does not tell."""
+    return sum(_memory(pid) for pid in session_members(session))
+
+
+def _memory(pid: int) -> int:
+    for file, label in (("smaps_rollup", "Pss:"), ("status", "VmRSS:")):
+        try:
+            lines = Path("/proc", str(pid), file).read_text().splitlines()
+        except OSError:
+            continue
+        for line in lines:
+            if line.startswith(label):
+                return int(line.split()[1])
+    return 0
+
+
+def describe_exit(code: int) -> str:
+    """For example `exit code 3` or `killed by SIGKILL`."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"
+
+
+def end_leftovers(instance: Instance, limit: float = 5.0) -> list[int]:
+    """Kills every process of the instance but this one. Returns those that would not go."""
+    deadline = time.monotonic() + limit
+    while True:
+        left = [pid for pid in marked(instance) if pid != os.getpid()]
+        if not left or time.monotonic() > deadline:
+            return left
+        send(left, signal.SIGKILL)
+        time.sleep(_POLL)
