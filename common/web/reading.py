@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Any, TypeVar
 
 import orjson
@@ -27,14 +28,19 @@ def _no_nul(value: str) -> str:
     return value
 
 
-def _one_line(value: str) -> str:
-    if any(ord(char) < 32 or ord(char) == 127 or char in "\x85\u2028\u2029" for char in value):
+# Unicode's control characters (C0, DEL, C1) and its two line separators.
+_NOT_IN_A_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def one_line(value: str) -> str:
+    """`value`, if it can stand in one line or one header. Raises ValueError, which pydantic turns into a problem."""
+    if _NOT_IN_A_LINE.search(value):
         raise ValueError("must not contain line breaks or control characters")
     return value
 
 
 Text = Annotated[str, AfterValidator(_no_nul)]
-Line = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_one_line)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(one_line)]
 
 M = TypeVar("M", bound=BaseModel)
 
