@@ -17,6 +17,7 @@ class Kind(StrEnum):
     UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
+    UNSUPPORTED = "unsupported"
     CONFLICT = "conflict"
     TOO_MANY = "too_many"
     UNAVAILABLE = "unavailable"
@@ -73,6 +74,12 @@ class ForbiddenError(AppError):
 
 class NotFoundError(AppError):
     kind = Kind.NOT_FOUND
+
+
+class UnsupportedError(AppError):
+    """The request asks for a way of working that does not exist here."""
+
+    kind = Kind.UNSUPPORTED
 
 
 class ConflictError(AppError):

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from common.clock import Clock
 from common.errors import InvalidError, Problem
 from common.ids import is_safe_id, new_record_id
-
-MAX_NAME_CHARACTERS = 255
-MAX_SERVICE_CHARACTERS = 64
-MAX_DATA_BYTES = 1024 * 1024
-
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-_ALIASES = {"": "INFO", "WARN": "WARNING", "ERR": "ERROR", "FATAL": "CRITICAL"}
-PROTOCOLS = ("http", "rpc", "grpc", "amqp")
+from protos.limits import (
+    LEVEL_ALIASES,
+    LEVELS,
+    MAX_DATA_BYTES,
+    MAX_NAME_CHARACTERS,
+    MAX_SERVICE_CHARACTERS,
+    PROTOCOLS,
+)
 
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -118,7 +118,7 @@ def _is_unicode(value: str) -> bool:
 
 def _level(value: str, problems: list[Problem]) -> str:
     name = value.upper()
-    return _one_of(_ALIASES.get(name, name), LEVELS, "level", problems)
+    return _one_of(LEVEL_ALIASES.get(name, name), LEVELS, "level", problems)
 
 
 def _one_of(value: str, allowed: tuple[str, ...], field: str, problems: list[Problem]) -> str:

@@ -92,6 +92,15 @@ class Publisher:
 
     def publish_many(self, messages: list[Message]) -> None:
         """As `publish`, for all; the first failure is raised after every message has its outcome."""
+        for error in self.outcomes(messages):
+            if error is not None:
+                raise error
+
+    def outcomes(self, messages: list[Message]) -> list[AppError | None]:
+        """One outcome for each message, in order: None when it is taken, else the error that `publish` would raise.
+
+        Raises UnavailableError or TooManyError when nothing was sent at all.
+        """
         deadline = time.monotonic() + self._timeout
         waiting = [_Waiting(message, deadline) for message in messages]
         with self._wake:
@@ -104,9 +113,7 @@ class Publisher:
         for each in waiting:
             if not each.done.wait(max(0.0, deadline + 0.5 - time.monotonic())):
                 each.finish(DeadlineError("the message queue did not confirm in time"))
-        for each in waiting:
-            if each.error is not None:
-                raise each.error
+        return [each.error for each in waiting]
 
     def check(self) -> None:
         """For readiness: raises UnavailableError unless the connection is up (it is made by this call's own wake-up at the latest)."""

@@ -24,6 +24,7 @@ STATUS: dict[Kind, grpc.StatusCode] = {
     Kind.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
     Kind.FORBIDDEN: grpc.StatusCode.PERMISSION_DENIED,
     Kind.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    Kind.UNSUPPORTED: grpc.StatusCode.UNIMPLEMENTED,
     Kind.CONFLICT: grpc.StatusCode.ALREADY_EXISTS,
     Kind.TOO_MANY: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Kind.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,

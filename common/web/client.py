@@ -14,9 +14,34 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from common import context
-from common.errors import BadReplyError, DeadlineError, UnavailableError
+from common.errors import (
+    AppError,
+    BadReplyError,
+    ConflictError,
+    DeadlineError,
+    ForbiddenError,
+    InvalidError,
+    MalformedError,
+    NotFoundError,
+    Problem,
+    TooManyError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 
 CONNECT_SECONDS = 3.0
+
+
+# What the far side says about our request is for the caller to read; everything else is told in our own words.
+_SPOKEN: dict[int, type[AppError]] = {
+    400: MalformedError,
+    401: UnauthenticatedError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    409: ConflictError,
+    413: InvalidError,
+    415: MalformedError,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +84,26 @@ class JsonClient:
     def post(self, path: str, body: object, *, timeout: float | None = None) -> Reply:
         return self._send("POST", path, orjson.dumps(body), timeout)
 
+    def accepted(self, reply: Reply, *, under: str = "") -> Reply:
+        """The reply if it is a success; else raises the error that its status stands for.
+
+        `under` is the member of our caller's body that was sent on, so that pointers lead back into it.
+        """
+        if reply.ok:
+            return reply
+        message = reply.message or f"{self.name} refused the request"
+        if reply.status == 422:
+            problems = _problems(reply.body, under)
+            raise InvalidError(f"{under}.{message}" if under and problems else message, problems=problems)
+        if reply.status == 429:
+            raise TooManyError(message)
+        if reply.status == 503:
+            raise UnavailableError(message)
+        if reply.status == 504:
+            raise DeadlineError(message)
+        error = _SPOKEN.get(reply.status)
+        raise error(message) if error else BadReplyError(f"{self.name} could not handle the request")
+
     def _send(self, method: str, path: str, body: bytes | None, timeout: float | None) -> Reply:
         bound = context.current()
         headers = {"Content-Type": "application/json"} if body is not None else {}
@@ -91,3 +136,13 @@ class JsonClient:
         if not isinstance(body, dict):
             raise BadReplyError(f"{self.name} gave an answer of the wrong kind")
         return body
+
+
+def _problems(body: dict[str, Any], under: str) -> list[Problem]:
+    listed = body.get("errors")
+    prefix = f"#/{under}" if under else "#"
+    return [
+        Problem(prefix + str(each.get("pointer", "")).removeprefix("#"), str(each.get("detail", "")))
+        for each in (listed if isinstance(listed, list) else [])
+        if isinstance(each, dict)
+    ]

@@ -23,6 +23,7 @@ STATUS: dict[Kind, int] = {
     Kind.UNAUTHENTICATED: 401,
     Kind.FORBIDDEN: 403,
     Kind.NOT_FOUND: 404,
+    Kind.UNSUPPORTED: 501,
     Kind.CONFLICT: 409,
     Kind.TOO_MANY: 429,
     Kind.UNAVAILABLE: 503,

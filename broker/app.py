@@ -1,0 +1,101 @@
+"""The composition root of the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Flask
+from flask_cors import CORS
+
+from broker.clients.auth import AuthClient
+from broker.clients.log_events import LogEvents
+from broker.clients.logger_grpc import LoggerGrpcDoor
+from broker.clients.logger_http import LoggerHttpDoor
+from broker.clients.logger_rpc import LoggerRpcDoor
+from broker.clients.mailer import MailerClient
+from broker.domain import Via
+from broker.routes.legacy import legacy_blueprint
+from broker.routes.logs import logs_blueprint
+from broker.service import BrokerService
+from broker.settings import BrokerSettings
+from common.amqp.publisher import Publisher
+from common.errors import UnavailableError
+from common.lifecycle import Lifecycle
+from common.rpc.grpc_client import GrpcClient
+from common.rpc.jsonrpc_client import JsonRpcClient
+from common.web.app import create_flask
+from common.web.client import JsonClient
+from common.web.health import Check
+from protos.topics import LOGS
+
+PROBE_SECONDS = 1.5
+
+
+def create_app(settings: BrokerSettings, *, service: BrokerService | None = None) -> Flask:
+    """`service` replaces everything behind the gateway in tests. Runs after the fork; nothing connects before it is used."""
+    lifecycle = Lifecycle()
+    checks: dict[str, Check] = {}
+    if service is None:
+        service = _connected_service(settings, lifecycle, checks)
+    app = create_flask("broker", checks=checks, lifecycle=lifecycle)
+    app.register_blueprint(legacy_blueprint(service))
+    app.register_blueprint(logs_blueprint(service))
+    _allow_origins(app, settings.origins)
+    return app
+
+
+def _connected_service(settings: BrokerSettings, lifecycle: Lifecycle, checks: dict[str, Check]) -> BrokerService:
+    auth = JsonClient("auth", settings.auth_url, timeout=settings.http_timeout)
+    mailer = JsonClient("mailer", settings.mailer_url, timeout=settings.http_timeout)
+    logger = JsonClient("logger", settings.logger_url, timeout=settings.http_timeout)
+    rpc = JsonRpcClient("logger", settings.logger_rpc_address, timeout=settings.rpc_timeout)
+    grpc = GrpcClient("logger", settings.logger_grpc_address, timeout=settings.grpc_timeout)
+    publisher = Publisher(settings.rabbit_url, LOGS, timeout=settings.publish_timeout)
+    lifecycle.add("grpc", stop=grpc.close)
+    lifecycle.add("rpc", stop=rpc.close)
+    lifecycle.add("publisher", start=publisher.start, stop=publisher.stop)
+    # none is critical: whatever is down, the rest of the gateway goes on answering
+    checks |= {client.name: Check(_answers(client), critical=False) for client in (auth, mailer, logger)}
+    checks["rabbitmq"] = Check(publisher.check, critical=False)
+    http_door = LoggerHttpDoor(logger)
+    return BrokerService(
+        auth=AuthClient(auth),
+        mail=MailerClient(mailer),
+        doors={
+            Via.HTTP: http_door,
+            Via.RPC: LoggerRpcDoor(rpc),
+            Via.GRPC: LoggerGrpcDoor(grpc),
+            Via.AMQP: LogEvents(publisher),
+        },
+        reader=http_door,
+    )
+
+
+def _answers(client: JsonClient) -> Callable[[], None]:
+    def probe() -> None:
+        # a service of the Go original has no readiness and says 404: it answers, so it is up
+        if client.get("/readyz", timeout=PROBE_SECONDS).status >= 500:
+            raise UnavailableError("unready")
+
+    return probe
+
+
+def _allow_origins(app: Flask, origins: list[str]) -> None:
+    """The Go original reflects any origin together with credentials; here an origin must be on the list for that."""
+    CORS(
+        app,
+        origins=origins,
+        methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
+        allow_headers=[
+            "Accept",
+            "Authorization",
+            "Content-Type",
+            "X-CSRF-Token",
+            "X-Request-Id",
+            "Idempotency-Key",
+            "traceparent",
+        ],
+        expose_headers=["Link", "Location", "Retry-After", "X-Request-Id", "X-Trace-Id"],
+        supports_credentials="*" not in origins,
+        max_age=300,
+    )

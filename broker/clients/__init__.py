@@ -1,0 +1,1 @@
+"""One class for each remote door, each behind a port of broker.ports."""
