@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from compose.local import paths, show, start, stop, supervisor
+from compose.local import build, doctor, logview, paths, show, start, stop, supervisor, tools
 from compose.local.control import NotRunningError
 from compose.local.environment import DotenvError
 from compose.local.parts import PrepareError
@@ -15,7 +17,14 @@ from compose.local.ports import PortError
 from compose.local.terminal import complain
 
 Command = Callable[[Instance, argparse.Namespace], int]
-_Commands = argparse._SubParsersAction  # the only name argparse has for it
+
+
+class _Commands(Protocol):
+    """What `add_subparsers` returns; argparse has no public name for it."""
+
+    def add_parser(self, name: str, *, help: str, description: str) -> argparse.ArgumentParser: ...  # noqa: A002 - argparse's name
+
+
 _EXPECTED = (PortError, DotenvError, UnknownPartError, InstanceNameError, PrepareError, TimeoutError)
 
 
@@ -67,20 +76,36 @@ def _add_whole(commands: _Commands) -> None:
 def _add_single(commands: _Commands) -> None:
     for name, run, text in (
         ("restart", stop.restart, "restart parts and wait until they are ready"),
+        ("build", build.build, "byte-compile services and restart those that run"),
         ("stop", stop.stop_parts, "stop parts, leave the rest running"),
     ):
         parser = _command(commands, name, _on_names(run), text)
-        parser.add_argument("names", nargs="+")
+        parser.add_argument("names", nargs="*", help="all parts unless told")
+    logs = _command(commands, "logs", _logs, "the logs of all parts in order of time")
+    logs.add_argument("--only", default="", help="these parts, separated by commas")
+    logs.add_argument("--lines", type=int, default=200, help="so many to begin with")
+    logs.add_argument("--follow", action=argparse.BooleanOptionalAction, help="go on; the default on a terminal")
+    _command(commands, "doctor", lambda at, _: doctor.examine(at), "what was found, and what stands in the way")
+    _command(commands, "tools", lambda _, __: tools.provide(), "provide what the tests need besides Python")
+
+
+def _names(words: Sequence[str]) -> list[str]:
+    return [name for word in words for name in word.replace(",", " ").split()]
 
 
 def _on_names(run: Callable[[Instance, Sequence[str]], int]) -> Command:
-    return lambda at, given: run(at, given.names)
+    return lambda at, given: run(at, _names(given.names))
+
+
+def _logs(at: Instance, given: argparse.Namespace) -> int:
+    follow = sys.stdout.isatty() if given.follow is None else given.follow
+    return logview.show_logs(at, _names([given.only]), count=given.lines, follow=follow)
 
 
 def _up(at: Instance, given: argparse.Namespace) -> int:
     free_ports = given.ports == "auto" or (given.ports is None and not at.is_dev)
-    return start.up(at, start.Wish(tuple(given.only.replace(",", " ").split()), free_ports))
+    return start.up(at, start.Wish(tuple(_names([given.only])), free_ports))
 
 
 def _supervise(at: Instance, given: argparse.Namespace) -> int:
-    return supervisor.supervise(at, given.names.split(","))
+    return supervisor.supervise(at, _names([given.names]))

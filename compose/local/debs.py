@@ -25,14 +25,18 @@ def unpacked(name: str, packages: Sequence[str]) -> Path:
     Raises PrepareError. Concurrent callers wait for the first one.
     """
     root = APT / name
-    if (root / _COMPLETE).exists():
+    if is_unpacked(name):
         return root
     if not shutil.which("apt-get") or not shutil.which("dpkg"):
         raise PrepareError(f"this system has no apt-get: please install {', '.join(packages)} with its own packages")
     with _locked(APT / f"{name}.lock"):
-        if not (root / _COMPLETE).exists():
+        if not is_unpacked(name):
             _fetch(root, packages)
     return root
+
+
+def is_unpacked(name: str) -> bool:
+    return (APT / name / _COMPLETE).exists()
 
 
 @contextmanager
@@ -105,4 +109,5 @@ def _last_lines(error: subprocess.CalledProcessError) -> str:
 
 def library_folders(root: Path) -> list[Path]:
     """The multiarch library folders inside an unpacked tree."""
-    return [folder for folder in (*root.glob("usr/lib/*-linux-gnu*"), *root.glob("lib/*-linux-gnu*")) if folder.is_dir()]
+    folders = (*root.glob("usr/lib/*-linux-gnu*"), *root.glob("lib/*-linux-gnu*"))
+    return [folder for folder in folders if folder.is_dir()]

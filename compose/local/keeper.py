@@ -55,6 +55,7 @@ class Keeper:
         self.part = part
         self.facts = Facts()
         self.settled = asyncio.Event()
+        self._gone = asyncio.Event()
         self._instance = instance
         self._gate = gate
         self._journal = Journal(instance.logs, part.name)
@@ -88,9 +89,9 @@ class Keeper:
 
     async def _ask_to_end(self, pid: int) -> None:
         process.send([pid], self.part.stop_signal)
-        deadline = time.monotonic() + self.part.grace
-        while self.facts.pid == pid and time.monotonic() < deadline:
-            await asyncio.sleep(_EAGER)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.part.grace):
+                await self._gone.wait()
 
     async def _live(self) -> None:
         while True:
@@ -122,6 +123,7 @@ class Keeper:
         env = process.environment(self._instance, launch.env)
         child = await process.spawn(launch.command, env)
         self.facts.pid, self.facts.started_at = child.pid, time.monotonic()
+        self._gone.clear()
         helpers = [asyncio.create_task(self._copy(child))]
         if self.part.kind is not Kind.TASK:
             helpers.append(asyncio.create_task(self._watch(launch, began)))
@@ -144,6 +146,7 @@ class Keeper:
         """Also runs when the keeper is cancelled: then the child still lives and is killed with its session."""
         await process.kill_session(child.pid)
         await child.wait()
+        self._gone.set()
         for helper in helpers[1:]:
             helper.cancel()
         await asyncio.wait(helpers, timeout=1.0)

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 LOOPBACK: Final = "127.0.0.1"
@@ -97,7 +98,7 @@ def free_block() -> tuple[dict[str, int], int]:
 
 
 def _lock_base(base: int) -> int | None:
-    path = os.path.join(tempfile.gettempdir(), f"ports-{base}.lock")
+    path = Path(tempfile.gettempdir(), f"ports-{base}.lock")
     try:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError:

@@ -62,15 +62,15 @@ async def spawn(command: tuple[str, ...], env: Mapping[str, str]) -> asyncio.sub
 def table() -> list[Entry]:
     """All processes that can be read; fields as in proc_pid_stat(5)."""
     entries = []
-    for name in os.listdir("/proc"):
-        if not name.isdecimal():
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdecimal():
             continue
         try:
-            text = Path("/proc", name, "stat").read_text()
+            text = (folder / "stat").read_text()
         except OSError:
             continue
         fields = text.rpartition(")")[2].split()
-        entries.append(Entry(int(name), fields[0], int(fields[1]), int(fields[3])))
+        entries.append(Entry(int(folder.name), fields[0], int(fields[1]), int(fields[3])))
     return entries
 
 

@@ -87,7 +87,10 @@ class Supervisor:
         names = [name for name in request.get("names", self._parts) if name in self._parts]
         match request.get("op"):
             case "status":
-                return {"parts": await asyncio.to_thread(self._status, bool(request.get("memory"))), "pid": os.getpid()}
+                return {
+                    "parts": await asyncio.to_thread(self._status, with_memory=bool(request.get("memory"))),
+                    "pid": os.getpid(),
+                }
             case "start":
                 self._start(names)
             case "stop":
@@ -108,7 +111,7 @@ class Supervisor:
                 await self._keepers[name].stop()
         self._start(names)
 
-    def _status(self, with_memory: bool) -> list[control.Reply]:
+    def _status(self, *, with_memory: bool) -> list[control.Reply]:
         return [_describe(keeper, with_memory=with_memory) for keeper in self._keepers.values()]
 
 

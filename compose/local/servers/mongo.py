@@ -57,7 +57,8 @@ def _prepare(site: Site) -> Launch:
 
 def _options(data: Path, port: int, key: Path) -> tuple[str, ...]:
     # without zlib among the compressors: this release predates the fix of CVE-2025-14847
-    network = ("--port", str(port), "--bind_ip", LOOPBACK, "--nounixsocket", "--networkMessageCompressors", "snappy,zstd")
+    compressors = ("--networkMessageCompressors", "snappy,zstd")
+    network = ("--port", str(port), "--bind_ip", LOOPBACK, "--nounixsocket", *compressors)
     storage = ("--dbpath", str(data), "--wiredTigerCacheSizeGB", "0.25", "--quiet")
     access = ("--replSet", "rs0", "--auth", "--keyFile", str(key))
     return (*network, *storage, *access, "--setParameter", "diagnosticDataCollectionEnabled=false")

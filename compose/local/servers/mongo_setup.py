@@ -33,7 +33,7 @@ def main(port: int, stamp: Path) -> None:
         _wait_for_primary(newcomer)
         roles = [{"role": "root", "db": "admin"}]
         newcomer.admin.command("createUser", ADMIN, pwd=PASSWORD, roles=roles)
-        administrator = _connect(port, username=ADMIN, password=PASSWORD)
+        administrator = _connect(port, f"{ADMIN}:{PASSWORD}@")
     else:
         _move(administrator, member)
         _wait_for_primary(administrator)
@@ -41,15 +41,18 @@ def main(port: int, stamp: Path) -> None:
     stamp.write_text(str(port))
 
 
-def _connect(port: int, **credentials: str) -> _Client:
+def _connect(port: int, login: str = "") -> _Client:
     return MongoClient(
-        LOOPBACK, port, directConnection=True, serverSelectionTimeoutMS=5000, socketTimeoutMS=10000, **credentials
+        f"mongodb://{login}{LOOPBACK}:{port}/",
+        directConnection=True,
+        serverSelectionTimeoutMS=5000,
+        socketTimeoutMS=10000,
     )
 
 
 def _as_administrator(port: int) -> _Client | None:
     """None on a fresh server, where only the localhost exception opens the door."""
-    client = _connect(port, username=ADMIN, password=PASSWORD)
+    client = _connect(port, f"{ADMIN}:{PASSWORD}@")
     try:
         client.admin.command("ping")
     except OperationFailure:

@@ -51,13 +51,17 @@ def without_root(data: Path) -> tuple[str, ...]:
     """
     if os.geteuid() != 0:
         return ()
-    if shutil.which("unshare") and subprocess.run([*_NAMESPACE, "true"], capture_output=True, timeout=5).returncode == 0:
+    if shutil.which("unshare") and _succeeds([*_NAMESPACE, "true"]):
         return _NAMESPACE
     if not shutil.which("setpriv"):
         raise PrepareError("PostgreSQL will not run as root, and neither unshare nor setpriv can change that here")
     for path in (data, *data.rglob("*")):
         os.chown(path, 65534, 65534)
     return _NOBODY
+
+
+def _succeeds(command: list[str]) -> bool:
+    return subprocess.run(command, check=False, capture_output=True, timeout=5).returncode == 0
 
 
 def _prepare(site: Site) -> Launch:
@@ -112,7 +116,7 @@ def _setup_sql() -> str:
 
 
 def _run(command: list[str], stdin: str = "") -> None:
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=_SETUP_LIMIT)
+    done = subprocess.run(command, check=False, input=stdin, capture_output=True, text=True, timeout=_SETUP_LIMIT)
     if done.returncode != 0 or "ERROR:" in done.stderr:
         raise PrepareError(f"{Path(command[-1]).name}: {done.stderr.strip()[-600:] or done.stdout.strip()[-600:]}")
 

@@ -13,9 +13,11 @@ from pathlib import Path
 
 from compose.local import debs, probes
 from compose.local.parts import Kind, Launch, Part, PrepareError
+from compose.local.paths import APT
 from compose.local.ports import LOOPBACK
 from compose.local.site import Site
 
+_PACKAGE = "rabbitmq"
 _SERVER_SCRIPT = "lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server"
 _ROOT_LINE = re.compile(r"^(\s*)ROOTDIR=/.*$", re.MULTILINE)
 _ERLANG_START_SCRIPTS = ("bin/erl", "bin/start", "erts-*/bin/erl", "erts-*/bin/start")
@@ -35,8 +37,12 @@ class Found:
 
 def find() -> Found:
     """Fetches the packages when the machine has none. Raises PrepareError."""
-    installed = _installed()
-    return installed or _unpacked(debs.unpacked("rabbitmq", ("rabbitmq-server",)))
+    return located() or _unpacked(debs.unpacked(_PACKAGE, ("rabbitmq-server",)))
+
+
+def located() -> Found | None:
+    """What is there without fetching anything."""
+    return _installed() or (_unpacked(APT / _PACKAGE) if debs.is_unpacked(_PACKAGE) else None)
 
 
 def _installed() -> Found | None:

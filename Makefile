@@ -1,0 +1,89 @@
+# What every target does is printed by a bare `make`. All state stays in .local/.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+# The virtual environment's interpreter once it exists: on the warm path nothing else has to start.
+BOOT := $(firstword $(wildcard .local/venv/bin/python) python3) compose/local/bootstrap.py
+RUN := $(BOOT) local
+VENV := .local/venv/bin
+COMPILE := $(VENV)/python -m uv pip compile pyproject.toml --universal --python-version 3.11 \
+	--generate-hashes --no-annotate --no-header --no-emit-index-url --quiet
+
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/pycache
+
+##@ The system on this machine
+.PHONY: up down status logs restart env doctor reset
+up: ## start everything and wait until it is ready (move a port: make up BROKER_PORT=9080)
+	@$(RUN) up
+down: ## stop everything, in reverse order
+	@$(RUN) down
+status: ## one line for each part: state, pid, restarts, memory, address
+	@$(RUN) status || [ $$? -eq 3 ]
+logs: ## all logs in order of time; s=auth: only that part, f=1: follow, f=0: do not, n=500: more lines
+	@$(RUN) logs $(if $(s),--only $(s)) $(if $(filter 1,$(f)),--follow) $(if $(filter 0,$(f)),--no-follow) $(if $(n),--lines $(n))
+restart: ## restart s=auth (several: s=auth,broker; all parts when s is not given)
+	@$(RUN) restart $(s)
+env: ## every address and development credential of the running system as NAME=value
+	@$(RUN) env
+doctor: ## what was found on this machine, which fallback is used, which ports are taken
+	@$(RUN) doctor
+reset: ## stop and delete all data (asks; yes=1 does not)
+	@$(RUN) reset $(if $(filter 1,$(yes)),--yes)
+
+##@ The same, by the names of the original system
+.PHONY: up_build build_broker build_auth build_logger build_mail build_listener start stop
+up_build: ## stop, refresh the packages, byte-compile all services, start everything
+	@$(RUN) down
+	@$(RUN) build
+	@$(RUN) up
+build_broker: ## refresh the packages, byte-compile the broker, restart it if it runs
+	@$(RUN) build broker
+build_auth: ## the same for auth
+	@$(RUN) build auth
+build_logger: ## the same for the logger
+	@$(RUN) build logger
+build_mail: ## the same for the mailer
+	@$(RUN) build mailer
+build_listener: ## the same for the worker
+	@$(RUN) build worker
+start: ## start the front end only
+	@$(RUN) up --only frontend
+stop: ## stop the front end only
+	@$(RUN) stop frontend
+
+##@ Work on the code
+.PHONY: test test-unit lint format protos lock tools
+test: tools ## all tests, on real servers of their own (t=tests/unit: only those)
+	@$(VENV)/python -m pytest $(or $(t),tests)
+test-unit: ## the tests that need no server
+	@$(BOOT) dev
+	@$(VENV)/python -m pytest tests/unit
+lint: ## ruff, formatting, types, layers
+	@$(BOOT) dev
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check .
+	@$(VENV)/python -m mypy
+	@$(VENV)/lint-imports
+format: ## repair what ruff can repair
+	@$(BOOT) dev
+	@$(VENV)/ruff check --fix .
+	@$(VENV)/ruff format .
+tools: ## what the tests need besides Python: Go and Chromium
+	@$(BOOT) dev tools
+protos: ## generate the gRPC stubs anew
+	@$(BOOT) dev
+	@$(VENV)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. protos/*.proto
+lock: ## resolve and lock all packages anew (upgrade=1: to their newest versions)
+	@$(BOOT) dev
+	@$(COMPILE) $(if $(filter 1,$(upgrade)),--upgrade) --group dev --output-file requirements/dev.txt
+	@$(COMPILE) --group local -c requirements/dev.txt --output-file requirements/local.txt
+	@$(COMPILE) -c requirements/dev.txt --output-file requirements/services.txt
+
+.PHONY: help
+help:
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-zA-Z_-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo "First time here? Type: make up"
