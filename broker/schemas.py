@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, StringConstraints
 
 from broker.domain import LogOrder, Via
 from common.errors import UnsupportedError
 from common.ids import is_safe_id, new_record_id
-from common.web.reading import Body, Text
+from common.web.reading import Body, Text, no_nul
 from protos.limits import LEVEL_ALIASES, LEVELS, MAX_DATA_BYTES, MAX_NAME_CHARACTERS
 
 
@@ -48,7 +48,7 @@ def _record_id(value: str) -> str:
 class LogPayload(Body):
     """`name` and `data` as in the Go original; `via` chooses the protocol, JSON-RPC unless told otherwise."""
 
-    name: Annotated[Text, Field(min_length=1, max_length=MAX_NAME_CHARACTERS)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_CHARACTERS), AfterValidator(no_nul)]
     data: Annotated[Text, AfterValidator(_data)]
     via: str = Via.RPC
     level: Annotated[str, BeforeValidator(_level)] = "INFO"

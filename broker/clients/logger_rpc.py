@@ -9,7 +9,6 @@ from common import context
 from common.errors import BadReplyError, UnavailableError
 from common.rpc.jsonrpc_client import JsonRpcClient
 
-
 log = logging.getLogger(__name__)
 
 

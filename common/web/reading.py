@@ -22,7 +22,7 @@ class Body(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
-def _no_nul(value: str) -> str:
+def no_nul(value: str) -> str:
     if "\x00" in value:
         raise ValueError("must not contain NUL characters")
     return value
@@ -39,7 +39,7 @@ def one_line(value: str) -> str:
     return value
 
 
-Text = Annotated[str, AfterValidator(_no_nul)]
+Text = Annotated[str, AfterValidator(no_nul)]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(one_line)]
 
 M = TypeVar("M", bound=BaseModel)
