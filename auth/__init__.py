@@ -1,0 +1,1 @@
+"""Who a user is: the users' table, passwords and logins. Owns the PostgreSQL database `users`."""

@@ -1,0 +1,67 @@
+"""Waits for PostgreSQL and looks at what is already there.
+
+Needs the driver only: this runs at every start of the system, and importing more would take longer than the look itself.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import psycopg2
+from psycopg2.errors import UndefinedTable
+
+from auth.domain import DEVELOPMENT_EMAIL
+from common.errors import UnavailableError
+
+# Seed 004: five tries, two seconds apart.
+TRIES = 5
+PAUSE_SECONDS = 2.0
+CONNECT_SECONDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    revision: str | None
+    has_development_user: bool
+
+
+def look(dsn: str, *, pause: float = PAUSE_SECONDS) -> Found:
+    """Raises UnavailableError, with the server's reason, when PostgreSQL does not answer after all tries."""
+    connection = _connected(dsn, pause)
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            revision = _first(cursor, "SELECT version_num FROM alembic_version")
+            user = _first(cursor, "SELECT id FROM users WHERE lower(email) = %s", DEVELOPMENT_EMAIL)
+    finally:
+        connection.close()
+    return Found(revision if isinstance(revision, str) else None, user is not None)
+
+
+def _connected(dsn: str, pause: float) -> psycopg2.extensions.connection:
+    reason = ""
+    for attempt in range(1, TRIES + 1):
+        try:
+            return psycopg2.connect(dsn, connect_timeout=CONNECT_SECONDS)
+        except psycopg2.OperationalError as error:
+            reason = _reason(error)
+        if attempt < TRIES:
+            time.sleep(pause)
+    raise UnavailableError(f"PostgreSQL does not let us in after {TRIES} tries, {pause:g} s apart: {reason}")
+
+
+def _reason(error: psycopg2.OperationalError) -> str:
+    """The first line of what libpq says, without the address before it."""
+    lines = str(error).strip().splitlines() or ["no reason given"]
+    return lines[0].rpartition("failed: ")[2].removeprefix("FATAL:").strip()
+
+
+def _first(cursor: psycopg2.extensions.cursor, query: str, *values: str) -> object:
+    """The first column of the first row; None when there is no row or no such table."""
+    try:
+        cursor.execute(query, values)
+    except UndefinedTable:
+        return None
+    row = cursor.fetchone()
+    return row[0] if row else None

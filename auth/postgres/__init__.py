@@ -1,0 +1,1 @@
+"""The users and the outbox in PostgreSQL."""
