@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 from email.message import Message as MimeMessage
 from email.utils import format_datetime
+from itertools import pairwise
 from typing import Any
 
 from compose.mailbox.message import Message
@@ -78,8 +79,8 @@ def _split(text: str, boundary: str) -> list[str]:
     delimiter = re.compile(rf"(?:\A|\r\n)--{re.escape(boundary)}(--)?[ \t]*(?=\r\n|\Z)")
     marks = list(delimiter.finditer(text))
     parts = []
-    for mark, following in zip(marks, [*marks[1:], None], strict=True):
-        if mark[1]:
+    for mark, following in pairwise([*marks, None]):
+        if mark is None or mark[1]:
             break
         # Delimiter line and part are separated by one line end that belongs to neither.
         parts.append(text[mark.end() : following.start() if following else len(text)].removeprefix("\r\n"))

@@ -45,7 +45,8 @@ def readable(value: object) -> str:
     if "=?" not in unfolded:
         return unfolded
     try:
-        return str(make_header(decode_header(unfolded)))
+        # An encoded word that decodes to nothing is broken, too.
+        return str(make_header(decode_header(unfolded))) or unfolded
     except (HeaderParseError, LookupError, ValueError):
         return unfolded
 

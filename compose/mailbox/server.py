@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from compose.mailbox import smtp
+from compose.mailbox.settings import Settings
 from compose.mailbox.store import Store
 from compose.mailbox.web.app import create_app
 
@@ -29,15 +29,6 @@ class PortTakenError(Exception):
     """A port cannot be listened on; the text is for the person who started the program."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    host: str
-    smtp_port: int
-    http_port: int
-    data: Path
-    allowed_hosts: tuple[str, ...] = ()
-
-
 class QuietHandler(WSGIRequestHandler):
     """Requests go to the debug log, a silent client is dropped, and the versions of our parts stay private."""
 
@@ -49,7 +40,8 @@ class QuietHandler(WSGIRequestHandler):
         return self.server_version
 
     def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - name given by the base class
-        log.log(logging.DEBUG if type == "info" else logging.WARNING, "http %s", message % args)
+        level = logging.DEBUG if type == "info" else logging.WARNING
+        log.log(level, "http server", extra={"line": message % args if args else message})
 
 
 def run(settings: Settings) -> None:
@@ -67,7 +59,7 @@ def listen(host: str, port: int, *, option: str) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        problem = f"cannot listen on {host}:{port} ({error.strerror})"
+        problem = f"cannot listen on {host}:{port} ({os.strerror(error.errno or 0)})"
         raise PortTakenError(f"{problem}; choose another with {option}") from error
 
 

@@ -1,13 +1,13 @@
 // The mailbox page: keeps the list live, shows one mail. Mail content is only ever inserted as text or in the sandbox.
 
-import { CLIP, ask, askJson, icon, make, paintAvatar, person, shortTime, size, withLinks } from "./pieces.js";
+import { CLIP, ask, askJson, icon, make, paintAvatar, person, shortTime, size } from "./pieces.js";
+import { PAINTERS, VIEWS } from "./views.js";
 
 const PAGE = 100;
 const RETRY_MS = 2000;
-const SOURCE_CHARS = 500_000;
 const SEEN_KEY = "mailbox.seen";
-const VIEWS = ["html", "text", "headers", "source"];
 
+const onPhone = () => matchMedia("(max-width: 820px)").matches;
 const at = (id) => document.getElementById(id);
 const state = { revision: 0, limit: PAGE, query: "", items: [], total: 0, mail: null, view: "html", known: null };
 const seen = new Set(JSON.parse(localStorage.getItem(SEEN_KEY) ?? "[]"));
@@ -133,37 +133,6 @@ function paintMail(mail) {
   showView(usable ?? (mail.has_html ? "html" : "text"));
 }
 
-const PAINTERS = {
-  html(mail) {
-    const frame = make("iframe");
-    frame.title = "Content of the mail";
-    frame.setAttribute("sandbox", "allow-popups allow-popups-to-escape-sandbox");
-    frame.src = `/messages/${mail.id}/html`;
-    return frame;
-  },
-  text(mail) {
-    const block = make("pre");
-    block.append(mail.text ? withLinks(mail.text) : "(This mail has no text.)");
-    return block;
-  },
-  headers(mail) {
-    const table = make("table");
-    const rows = [["Envelope from", mail.envelope.from || "<>"], ["Envelope to", mail.envelope.to.join(", ")], ...mail.headers];
-    for (const [name, value] of rows) {
-      const row = table.insertRow();
-      const head = make("th", "", name);
-      head.scope = "row";
-      row.append(head, make("td", "", value));
-    }
-    return table;
-  },
-  async source(mail) {
-    const text = await (await ask(`/messages/${mail.id}/source`)).text();
-    const rest = text.length > SOURCE_CHARS ? "\n\n(shortened here; download the mail for the rest)" : "";
-    return make("pre", "", text.slice(0, SOURCE_CHARS) + rest);
-  },
-};
-
 async function showView(view) {
   const mail = state.mail;
   state.view = view;
@@ -198,7 +167,7 @@ async function followAddress() {
     const mail = await askJson(`/api/page/messages/${id}`);
     if (!location.hash.endsWith(id)) return;
     showMail(mail);
-    if (matchMedia("(max-width: 820px)").matches) at("reader").focus();
+    if (onPhone()) at("reader").focus();
   } catch (problem) {
     announce(problem.status === 404 ? "This mail is no longer here." : "The mail could not be loaded.");
     location.hash = "#/";
@@ -231,8 +200,7 @@ async function deleteOne() {
   const next = state.items[index + 1] ?? state.items[index - 1];
   await ask(`/api/v1/messages/${state.mail.id}`, { method: "DELETE" });
   announce("Mail deleted.");
-  const onPhone = matchMedia("(max-width: 820px)").matches;
-  location.hash = next && !onPhone ? `#/message/${next.id}` : "#/";
+  location.hash = next && !onPhone() ? `#/message/${next.id}` : "#/";
 }
 
 async function deleteAll() {

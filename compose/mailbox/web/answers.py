@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
+from urllib.parse import quote
 
 from flask import Response
 from werkzeug.exceptions import NotFound
@@ -39,6 +41,10 @@ def stream_array(store: Store, page: Iterable[Summary]) -> Iterator[str]:
 def download(content: bytes, *, media_type: str, filename: str) -> Response:
     """Always saved, never shown: an attached page would otherwise run as part of the mailbox."""
     response = Response(content, content_type=media_type)
-    response.headers.set("Content-Disposition", "attachment", filename=filename)
+    # RFC 6266: the plain form for old programs, the encoded one for every other script.
+    plain = re.sub(r"[^A-Za-z0-9._ -]", "_", filename)
+    response.headers["Content-Disposition"] = (
+        f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
+    )
     response.headers["Content-Security-Policy"] = FILE_POLICY
     return response
