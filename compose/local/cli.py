@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from compose.local import build, doctor, logview, paths, show, start, stop, supervisor, tools
+from compose.local import build, doctor, heir, logview, paths, show, start, stop, supervisor, tools
 from compose.local.control import NotRunningError
 from compose.local.environment import DotenvError
 from compose.local.parts import PrepareError
@@ -40,6 +41,10 @@ def main(arguments: Sequence[str]) -> int:
         complain(str(problem))
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # the reader, such as head, has seen enough; Python would complain once more when it closes the stream
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     return 1
 
 
@@ -71,6 +76,8 @@ def _add_whole(commands: _Commands) -> None:
     _command(commands, "env", lambda at, _: show.variables(at), "the variables of the running system")
     supervised = _command(commands, "supervise", _supervise, "the daemon behind up; not for people")
     supervised.add_argument("names")
+    inheriting = _command(commands, "inherit", lambda at, given: heir.inherit(at, given.life), "see heir.py")
+    inheriting.add_argument("life")
 
 
 def _add_single(commands: _Commands) -> None:

@@ -95,15 +95,16 @@ def addresses(ports: PortPlan, host: str) -> dict[str, str]:
 def printed_values(instance: Instance, ports: PortPlan, services: Mapping[str, str]) -> dict[str, str]:
     """What `env` prints: the variables of the services and the doors that only tools and tests use."""
     host = reachable(services["BIND_HOST"])
+    pages = {"RABBIT_MANAGEMENT_URL": f"http://guest:guest@{LOOPBACK}:{ports['RABBIT_MANAGEMENT_PORT']}"}
     return {
         **services,
+        **(pages if instance.is_dev else {}),
         "FRONTEND_URL": f"http://{host}:{ports['FRONTEND_PORT']}",
         "WORKER_URL": f"http://{host}:{ports['WORKER_PORT']}",
         "POSTGRES_ADMIN_DSN": f"host={LOOPBACK} port={ports['POSTGRES_PORT']} "
         "user=postgres password=password dbname=postgres",
         "MONGO_ADMIN_URL": f"mongodb://admin:password@{LOOPBACK}:{ports['MONGO_PORT']}/"
         "?replicaSet=rs0&authSource=admin",
-        "RABBIT_MANAGEMENT_URL": f"http://guest:guest@{LOOPBACK}:{ports['RABBIT_MANAGEMENT_PORT']}",
         "VALKEY_URL": f"redis://{LOOPBACK}:{ports['VALKEY_PORT']}/0",
         "STATE_DIR": str(instance.state),
         "PYTHON": str(PYTHON),

@@ -13,13 +13,13 @@ from enum import StrEnum
 
 from compose.local import process
 from compose.local.journal import Journal
-from compose.local.parts import Kind, Launch, Part, PrepareError, Probe, ProbeError
+from compose.local.parts import DegradedError, Kind, Launch, Part, PrepareError, Probe, ProbeError
 from compose.local.paths import Instance
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.25, 15.0
 _HEALTHY_AFTER = 30.0
 _HOPELESS_AFTER = 3
-_EAGER, _CALM = 0.05, 2.0
+_EAGER, _PATIENT, _CALM = 0.05, 0.25, 2.0
 
 
 class State(StrEnum):
@@ -27,6 +27,7 @@ class State(StrEnum):
     PREPARING = "preparing"
     STARTING = "starting"
     READY = "ready"
+    DEGRADED = "degraded"
     NOT_READY = "not ready"
     BACKING_OFF = "backing off"
     STOPPING = "stopping"
@@ -172,13 +173,23 @@ class Keeper:
             await self._until(self.part.answers or self.part.probe)
             await self._settle(launch)
         while True:
-            try:
-                await self.part.probe()
-            except (OSError, ProbeError, ValueError) as error:
-                self._doubt(str(error) or type(error).__name__)
-            else:
-                self._enter(State.READY, began)
-            await asyncio.sleep(_CALM if self.facts.ready_after is not None else _EAGER)
+            pause = await self._question(began)
+            await asyncio.sleep(_CALM if self.facts.ready_after is not None else pause)
+
+    async def _question(self, began: float) -> float:
+        """Asks once. Returns how soon to ask again: one that answers is not to be kept busy with answering."""
+        try:
+            await self.part.probe()
+        except DegradedError as error:
+            self._doubt(State.DEGRADED, str(error))
+        except (ProbeError, ValueError) as error:
+            self._doubt(State.NOT_READY, str(error))
+        except OSError as error:
+            self._doubt(State.NOT_READY, str(error) or type(error).__name__)
+            return _EAGER
+        else:
+            self._enter(State.READY, began)
+        return _PATIENT
 
     async def _until(self, probe: Probe) -> None:
         while True:
@@ -206,10 +217,12 @@ class Keeper:
             self.facts.ready_after = time.monotonic() - began
         self.settled.set()
 
-    def _doubt(self, complaint: str) -> None:
+    def _doubt(self, state: State, complaint: str) -> None:
+        if self.facts.state is State.STOPPING:
+            return
         self.facts.complaint = complaint
-        if self.facts.state is State.READY:
-            self.facts.state = State.NOT_READY
+        if state is State.DEGRADED or self.facts.state in (State.READY, State.DEGRADED):
+            self.facts.state = state
 
     def count_workers(self, table: list[process.Entry]) -> None:
         """A worker process that its own master replaced counts as a restart too."""

@@ -18,6 +18,10 @@ class ProbeError(Exception):
     """The part answers, but says that it is not ready."""
 
 
+class DegradedError(ProbeError):
+    """The part serves, but misses something it would like to have."""
+
+
 class Kind(StrEnum):
     SERVER = "server"
     SERVICE = "service"

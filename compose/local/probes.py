@@ -6,7 +6,7 @@ import asyncio
 import json
 import struct
 
-from compose.local.parts import Probe, ProbeError
+from compose.local.parts import DegradedError, Probe, ProbeError
 
 _TIMEOUT = 2.0
 _LIMIT = 64 * 1024
@@ -101,11 +101,20 @@ def _judge(reply: bytes) -> None:
     if status != [b"200"]:
         raise ProbeError(f"/readyz says {b''.join(status).decode('ascii', 'replace') or 'nothing'}: {_excerpt(body)}")
     try:
-        degraded = bool(json.loads(body[body.find(b"{") : body.rfind(b"}") + 1]).get("degraded"))
+        report = json.loads(body[body.find(b"{") : body.rfind(b"}") + 1])
+        degraded = bool(report.get("degraded"))
     except (ValueError, AttributeError) as error:
         raise ProbeError(f"/readyz is no JSON object: {_excerpt(body)}") from error
     if degraded:
-        raise ProbeError(f"degraded: {_excerpt(body)}")
+        raise DegradedError(_missing(report.get("checks")) or _excerpt(body))
+
+
+def _missing(checks: object) -> str:
+    """The names of the checks that do not say `up`."""
+    if not isinstance(checks, dict):
+        return ""
+    down = [name for name, check in checks.items() if isinstance(check, dict) and check.get("status") != "up"]
+    return f"without {', '.join(down)}" if down else ""
 
 
 def _excerpt(body: bytes) -> str:

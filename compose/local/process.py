@@ -15,7 +15,8 @@ from pathlib import Path
 
 from compose.local.paths import PYCACHE, ROOT, Instance
 
-MARK = "LOCAL_RUNNER_STATE"
+# in the environment of every child: which instance, and which life of its supervisor
+MARK, LIFE = "LOCAL_RUNNER_STATE", "LOCAL_RUNNER_LIFE"
 _PR_SET_CHILD_SUBREAPER = 36
 _POLL = 0.02
 
@@ -78,17 +79,17 @@ def session_members(session: int) -> list[int]:
     return [entry.pid for entry in table() if entry.session == session and entry.state != "Z"]
 
 
-def marked(instance: Instance) -> list[int]:
-    """Every process that was started for this instance, by whatever supervisor, and lives."""
-    needle = f"{MARK}={instance.state}".encode()
-    return [entry.pid for entry in table() if entry.state != "Z" and needle in _environ(entry.pid)]
+def marked(instance: Instance, life: str = "") -> list[int]:
+    """Every living process that was started for this instance, by this life of its supervisor or by any."""
+    needles = {f"{MARK}={instance.state}".encode(), *([f"{LIFE}={life}".encode()] if life else [])}
+    return [entry.pid for entry in table() if entry.state != "Z" and needles <= _environ(entry.pid)]
 
 
-def _environ(pid: int) -> list[bytes]:
+def _environ(pid: int) -> set[bytes]:
     try:
-        return Path("/proc", str(pid), "environ").read_bytes().split(b"\x00")
+        return set(Path("/proc", str(pid), "environ").read_bytes().split(b"\x00"))
     except OSError:
-        return []
+        return set()
 
 
 def send(pids: Iterable[int], number: signal.Signals) -> None:
@@ -153,11 +154,11 @@ def describe_exit(code: int) -> str:
         return f"killed by signal {-code}"
 
 
-def end_leftovers(instance: Instance, limit: float = 5.0) -> list[int]:
-    """Kills every process of the instance but this one. Returns those that would not go."""
+def end_leftovers(instance: Instance, life: str = "", limit: float = 5.0) -> list[int]:
+    """Kills every process of the instance, or of one life of it, but this one. Returns those that would not go."""
     deadline = time.monotonic() + limit
     while True:
-        left = [pid for pid in marked(instance) if pid != os.getpid()]
+        left = [pid for pid in marked(instance, life) if pid != os.getpid()]
         if not left or time.monotonic() > deadline:
             return left
         send(left, signal.SIGKILL)

@@ -65,7 +65,7 @@ def summary(instance: Instance, seconds: float) -> None:
     """The table of addresses and credentials, and what to do next."""
     plan = load(instance)
     values = environment.printed_values(instance, plan.ports, plan.values)
-    running = {part["name"] for part in fetch(instance) if part["state"] in (State.READY, State.DONE)}
+    running = {part["name"] for part in fetch(instance) if part["state"] in (State.READY, State.DONE, State.DEGRADED)}
     rows = [row for part, *row in _doors(values, dev=instance.is_dev) if part in running]
     if rows:
         say("\n".join(columns(rows)))

@@ -164,20 +164,29 @@ def _last_words(instance: Instance) -> list[str]:
 def _follow(instance: Instance, names: tuple[str, ...], began: float) -> None:
     """Prints each part as it gets ready. Raises StartError."""
     waiting = list(names)
+    good = _good_enough(instance, names)
     width = max(map(len, names))
     while waiting:
         parts = {part["name"]: part for part in show.fetch(instance)}
         elapsed = time.monotonic() - began
-        for name in [name for name in waiting if parts[name]["state"] in _SETTLED]:
+        for name in [name for name in waiting if parts[name]["state"] in good[name]]:
             waiting.remove(name)
             _wipe()
-            say(f"  {paint('ok', 'green')}  {name.ljust(width)}  {elapsed:5.1f} s")
+            mark = paint("ok", "green") if parts[name]["state"] in _SETTLED else paint("degraded", "yellow")
+            say(f"  {mark}  {name.ljust(width)}  {elapsed:5.1f} s")
         _give_up_on([parts[name] for name in waiting if parts[name]["state"] == State.FAILED], instance)
         if waiting and elapsed > _LIMIT:
             complain(f"not ready after {_LIMIT:.0f} s")
             _give_up_on([parts[name] for name in waiting], instance)
         _hint(waiting, elapsed)
         time.sleep(_POLL)
+
+
+def _good_enough(instance: Instance, names: tuple[str, ...]) -> dict[str, tuple[State, ...]]:
+    """A part is excused for being degraded when something it uses was not asked for."""
+    parts = load(instance).parts()
+    whole = {name: set(parts[name].uses) <= set(names) for name in names}
+    return {name: _SETTLED if whole[name] else (*_SETTLED, State.DEGRADED) for name in names}
 
 
 def _give_up_on(failed: list[control.Reply], instance: Instance) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable
 
 from compose.local import control, process
+from compose.local.heir import Heir
 from compose.local.keeper import Keeper, State
 from compose.local.parts import Part
 from compose.local.paths import Instance
@@ -35,12 +36,14 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._over.set)
+        heir = Heir(self._instance)
         server = await control.serve(self._instance, self._answer)
         self._start(names)
         rounds = asyncio.create_task(self._rounds())
         await self._over.wait()
         await self._stop(self._keepers, at_once=self._at_once)
         rounds.cancel()
+        heir.dismiss()
         await self._sweep()
         server.close()
         for keeper in self._keepers.values():
@@ -137,5 +140,6 @@ def supervise(instance: Instance, names: Iterable[str]) -> int:
     """The daemon's whole life. Its own output is in `supervisor.log`."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     process.become_subreaper()
+    (instance.run / "supervisor.pid").write_text(f"{os.getpid()}\n")
     asyncio.run(Supervisor(instance).run(names))
     return 0
