@@ -20,6 +20,7 @@ LOGS = Topology(
 # What the listener writes on a message that it sets aside.
 REASON_HEADER = "x-reason"
 ORIGIN_HEADER = "x-origin-queue"
+REFUSED_AT_HEADER = "x-refused-at"
 
 
 def log_key(level: str) -> str:
