@@ -1,0 +1,1 @@
+"""The Celery worker: the listener of `logs_topic`, and the home of background jobs."""

@@ -1,0 +1,144 @@
+"""From a message to a log entry, or to the reason why it never can be one. Pure functions.
+
+The Go listener drops events named "auth". Here every event is stored: what was acknowledged is never lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+import orjson
+
+from common import context
+from common.ids import is_safe_id, new_record_id
+from worker.domain import Accepted, Delivery, Entry, Rejected
+
+# The log store's own limits: it would refuse what is over them, one call later.
+MAX_BODY_BYTES = 1024 * 1024
+MAX_NAME_CHARACTERS = 255
+MAX_SERVICE_CHARACTERS = 64
+
+LEVELS = frozenset(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
+_KEY_PREFIX = "log."
+_TRACE_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class PoisonError(ValueError):
+    """The message will be as unusable next time; the text is the reason kept with it."""
+
+
+def sort(deliveries: Iterable[Delivery]) -> tuple[list[Accepted], list[Rejected]]:
+    accepted: list[Accepted] = []
+    rejected: list[Rejected] = []
+    for delivery in deliveries:
+        try:
+            accepted.append(Accepted(delivery, read(delivery)))
+        except PoisonError as error:
+            rejected.append(Rejected(delivery, str(error)))
+        except Exception as error:  # noqa: BLE001 - one strange message must not hold up the others for ever
+            rejected.append(Rejected(delivery, f"could not be handled: {type(error).__name__}"))
+    return accepted, rejected
+
+
+def read(delivery: Delivery) -> Entry:
+    """Raises PoisonError. Only `name`, `data` and `id` are judged; whatever else is unusable falls back to the message's properties."""
+    body = _object(delivery.body)
+    name = _text(body, "name")
+    data = _text(body, "data")
+    if not name:
+        raise PoisonError("name must not be empty")
+    if len(name) > MAX_NAME_CHARACTERS:
+        raise PoisonError(f"name must not be longer than {MAX_NAME_CHARACTERS} characters")
+    caller = context.from_headers(delivery.headers)
+    request_id, trace_id = body.get("request_id"), body.get("trace_id")
+    return Entry(
+        id=_id(body, delivery.properties),
+        name=name,
+        data=data,
+        level=_level(body.get("level"), delivery.routing_key),
+        service=_service(body.get("service"), delivery.properties),
+        request_id=request_id if isinstance(request_id, str) and is_safe_id(request_id) else caller.request_id,
+        trace_id=trace_id if isinstance(trace_id, str) and _TRACE_ID.fullmatch(trace_id) else caller.trace_id,
+        timestamp=_timestamp(body.get("timestamp"), delivery.properties),
+    )
+
+
+def _object(raw: bytes) -> dict[str, object]:
+    if len(raw) > MAX_BODY_BYTES:
+        raise PoisonError("body is larger than 1 MiB")
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        # It also refuses lone surrogates and bytes that are not UTF-8.
+        raise PoisonError("body is not valid JSON") from None
+    if not isinstance(body, dict):
+        raise PoisonError("body is not a JSON object")
+    return body
+
+
+def _text(body: Mapping[str, object], field: str) -> str:
+    value = body.get(field)
+    if value is None:
+        raise PoisonError(f"{field} is missing")
+    if not isinstance(value, str):
+        raise PoisonError(f"{field} must be a string")
+    if "\x00" in value:
+        raise PoisonError(f"{field} must not contain NUL characters")
+    return value
+
+
+def _id(body: Mapping[str, object], properties: Mapping[str, object]) -> str:
+    """The writer's own id in the body, else AMQP's message-id, else a new one.
+
+    Only a writer that gives an id gets its event stored exactly once. A Go publisher gives none, and its redelivered message cannot be
+    told from a second event of the same words, so after a crash between store and acknowledgement such an event may be stored twice.
+    """
+    given = body.get("id")
+    if given is not None and given != "":
+        if not isinstance(given, str) or not is_safe_id(given):
+            raise PoisonError("id must be 1 to 128 letters, digits, dots, colons, hyphens or underscores")
+        return given
+    message_id = properties.get("message_id")
+    if not isinstance(message_id, str) or not message_id:
+        return new_record_id()
+    # AMQP allows any text here; its hash is the same on every redelivery and fits where an id is printed.
+    return message_id if is_safe_id(message_id) else hashlib.sha256(message_id.encode(errors="replace")).hexdigest()
+
+
+def _level(given: object, routing_key: str) -> str:
+    if isinstance(given, str) and given.upper() in LEVELS:
+        return given.upper()
+    level = routing_key.removeprefix(_KEY_PREFIX).upper()
+    return level if level in LEVELS else "INFO"
+
+
+def _service(given: object, properties: Mapping[str, object]) -> str:
+    for value in (given, properties.get("app_id")):
+        if isinstance(value, str) and value and len(value) <= MAX_SERVICE_CHARACTERS and "\x00" not in value:
+            return value
+    return ""
+
+
+def _timestamp(given: object, properties: Mapping[str, object]) -> str:
+    """RFC 3339; AMQP's timestamp property counts seconds since 1970."""
+    if isinstance(given, str) and _is_moment(given):
+        return given
+    seconds = properties.get("timestamp")
+    if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds <= 0:
+        return ""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return ""
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        moment = datetime.fromisoformat(text)
+        # A time next to the first or the last year cannot be brought to UTC, which the store does.
+        return moment.tzinfo is not None and moment.astimezone(UTC) is not None
+    except (ValueError, OverflowError):
+        return False

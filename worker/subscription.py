@@ -1,0 +1,82 @@
+"""One consumer of one queue on its own channel, with the methods that `ConsumerStep` calls.
+
+py-amqp directly: kombu would decode the body, and decompress it by a header that anybody may send.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from worker.domain import Delivery
+from worker.service import LogIntake
+from worker.wire import UNREADABLE, guard
+
+log = logging.getLogger(__name__)
+
+
+class Subscription:
+    def __init__(self, channel: Any, queue: str, intake: LogIntake, *, received: Callable[[], object]) -> None:  # noqa: ANN401 - amqp ships no types
+        """`received` is called after each delivery that the intake took."""
+        self.channel = channel
+        self.count = 0
+        self._queue = queue
+        self._intake = intake
+        self._received = received
+        self._tag = ""
+        channel.auto_decode = False
+        guard(channel, intake.refuse)
+
+    def consume(self) -> None:
+        # The limit of each consumer, not of the channel: quorum queues know no global one.
+        self.channel.basic_qos(0, self._intake.prefetch, False)
+        self._tag = self.channel.basic_consume(self._queue, no_ack=False, callback=self._on_message)
+
+    def cancel(self) -> None:
+        """Returns when nothing more can arrive."""
+        self.channel.basic_cancel(self._tag)
+
+    def close(self) -> None:
+        """Whatever is not settled goes back to the queue."""
+        self.channel.close()
+
+    def settle(self) -> None:
+        """Tells the broker what is done. Raises the driver's error when the channel is gone."""
+        for settlement in self._intake.settlements():
+            if settlement.refused:
+                self.channel.basic_reject(settlement.tag, requeue=False)
+            else:
+                self.channel.basic_ack(settlement.tag, multiple=settlement.multiple)
+
+    def waiting(self) -> int:
+        """How many messages the broker holds ready. Raises the driver's error when the queue is gone."""
+        count: int = self.channel.queue_declare(self._queue, passive=True).message_count
+        return count
+
+    def _on_message(self, message: Any) -> None:  # noqa: ANN401 - amqp ships no types
+        self.count += 1
+        tag: int = message.delivery_info["delivery_tag"]
+        properties = message.properties
+        try:
+            if UNREADABLE in properties:
+                self._intake.refuse(tag)
+            else:
+                self._intake.receive(
+                    Delivery(
+                        tag,
+                        _octets(message.body),
+                        message.delivery_info["routing_key"],
+                        properties.get("application_headers") or {},
+                        properties,
+                    )
+                )
+                self._received()
+        except Exception:
+            # Unsettled, it comes back with the next channel; its delivery limit ends that.
+            log.exception("delivery_failed")
+
+
+def _octets(body: object) -> bytes:
+    """py-amqp gives an empty body as text."""
+    return body if isinstance(body, bytes) else str(body).encode(errors="replace")
