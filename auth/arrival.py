@@ -5,7 +5,8 @@ Needs the driver only: this runs at every start of the system, and importing mor
 
 from __future__ import annotations
 
-import time
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import psycopg2
@@ -26,9 +27,13 @@ class Found:
     has_development_user: bool
 
 
-def look(dsn: str, *, pause: float = PAUSE_SECONDS) -> Found:
+def _rest(seconds: float) -> None:
+    threading.Event().wait(seconds)
+
+
+def look(dsn: str, *, rest: Callable[[float], object] = _rest) -> Found:
     """Raises UnavailableError, with the server's reason, when PostgreSQL does not answer after all tries."""
-    connection = _connected(dsn, pause)
+    connection = _connected(dsn, rest)
     try:
         connection.autocommit = True
         with connection.cursor() as cursor:
@@ -39,7 +44,7 @@ def look(dsn: str, *, pause: float = PAUSE_SECONDS) -> Found:
     return Found(revision if isinstance(revision, str) else None, user is not None)
 
 
-def _connected(dsn: str, pause: float) -> psycopg2.extensions.connection:
+def _connected(dsn: str, rest: Callable[[float], object]) -> psycopg2.extensions.connection:
     reason = ""
     for attempt in range(1, TRIES + 1):
         try:
@@ -47,8 +52,8 @@ def _connected(dsn: str, pause: float) -> psycopg2.extensions.connection:
         except psycopg2.OperationalError as error:
             reason = _reason(error)
         if attempt < TRIES:
-            time.sleep(pause)
-    raise UnavailableError(f"PostgreSQL does not let us in after {TRIES} tries, {pause:g} s apart: {reason}")
+            rest(PAUSE_SECONDS)
+    raise UnavailableError(f"PostgreSQL does not let us in after {TRIES} tries, {PAUSE_SECONDS:g} s apart: {reason}")
 
 
 def _reason(error: psycopg2.OperationalError) -> str:

@@ -17,7 +17,8 @@ from auth.gate import Gate
 log = logging.getLogger(__name__)
 
 # Costs from 04 to 16: a forged hash of cost 31 would keep a core busy for days. Go writes $2a$, this module $2b$.
-_READABLE = re.compile(r"\$2[aby]\$(0[4-9]|1[0-6])\$[./A-Za-z0-9]{53}")
+# The 22 characters of the salt hold 128 bits, so the last one can be one of four only; bcrypt raises on the others.
+_READABLE = re.compile(r"\$2[aby]\$(0[4-9]|1[0-6])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
 
 
 class BcryptPasswords:
