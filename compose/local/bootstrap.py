@@ -96,10 +96,10 @@ def make_venv() -> None:
 def install_packages(requirements: Path) -> None:
     """With uv, which needs seconds; with pip, which needs a minute, where uv cannot be had or cannot reach its index."""
     options = ["install", "--require-hashes", "-r", str(requirements)]
-    uv = [str(PYTHON), "-m", "uv", "pip"]
+    uv = [str(PYTHON), "-m", "uv"]
     if _call([*uv, "--version"]).returncode != 0:
         _call([*pip(), "install", "--quiet", "--require-hashes", "-r", str(INSTALLER)])
-    done = _call([*uv, *options, "--quiet", "--python", str(PYTHON)], _uv_environment())
+    done = _call([*uv, "pip", *options, "--quiet", "--python", str(PYTHON)], _uv_environment())
     if done.returncode == 0:
         return
     _say(f"uv did not succeed ({_last_line(done)}); using pip, which takes longer")

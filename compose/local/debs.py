@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from compose.local.parts import PrepareError
 from compose.local.paths import APT
 
 _FETCH_LIMIT = 300.0
+_LISTS_GOOD_FOR = 3600.0
 _COMPLETE = ".complete"
 # wanted by the packaging, not by the programs
 _NEEDLESS = ("adduser", "logrotate", "debconf", "init-system-helpers", "xdg-utils", "systemd", "udev", "dbus")
@@ -72,10 +74,17 @@ def _own_lists() -> tuple[str, ...]:
     (APT / "cache").mkdir(parents=True, exist_ok=True)
     options = ("-o", f"Dir::State::lists={lists}", "-o", f"Dir::Cache={APT / 'cache'}", "-o", "Debug::NoLocking=1")
     try:
-        _apt(("update",), options)
+        with _locked(APT / "lists.lock"):
+            if not _is_recent(lists / _COMPLETE):
+                _apt(("update",), options)
+                (lists / _COMPLETE).touch()
     except subprocess.CalledProcessError as error:
         raise PrepareError(f"apt-get update failed: {_last_lines(error)}") from error
     return options
+
+
+def _is_recent(stamp: Path) -> bool:
+    return stamp.exists() and time.time() - stamp.stat().st_mtime < _LISTS_GOOD_FOR
 
 
 def _download(archives: Path, packages: Sequence[str], options: Sequence[str]) -> None:

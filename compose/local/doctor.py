@@ -7,10 +7,10 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from compose.local import environment, tools
+from compose.local import debs, environment, tools
 from compose.local.bootstrap import is_current
 from compose.local.holders import holder
 from compose.local.lock import is_held
@@ -88,7 +88,7 @@ def _python() -> list[Row]:
 def _servers() -> list[Row]:
     return [
         _server("postgres", _postgres),
-        _server("mongo", lambda: _versioned(mongo.binary())),
+        _server("mongo", _mongo),
         _server("rabbitmq", _rabbit),
         _server("valkey", lambda: _versioned(valkey.binary())),
     ]
@@ -107,6 +107,14 @@ def _postgres() -> str:
     return _versioned(str(postgres.binaries() / "postgres")) + how.get(prefix[0] if prefix else "", "")
 
 
+def _mongo() -> str:
+    if mongo.lacks_libcurl() and not debs.is_unpacked("libcurl"):
+        return (
+            f"{_origin(mongo.binary())}; the first start unpacks libcurl4, which it needs, into {APT.relative_to(ROOT)}"
+        )
+    return _versioned(mongo.binary(), mongo.library_path())
+
+
 def _rabbit() -> str:
     found = rabbit.located()
     if found is None:
@@ -115,8 +123,15 @@ def _rabbit() -> str:
     return f"{version}, {_origin(str(found.server))}"
 
 
-def _versioned(binary: str) -> str:
-    shown = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10, check=False)
+def _versioned(binary: str, extra: Mapping[str, str] | None = None) -> str:
+    shown = subprocess.run(
+        [binary, "--version"],
+        env={**os.environ, **(extra or {})},
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=False,
+    )
     lines = (shown.stdout or shown.stderr).strip().splitlines()
     return f"{lines[0] if lines else 'does not start'}, {_origin(binary)}"
 

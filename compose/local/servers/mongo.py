@@ -16,6 +16,7 @@ from compose.local.servers.wheels import folder_of
 from compose.local.site import Site
 
 _LIBRARY_FOLDERS = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/local/lib")
+_LIBCURL = ("libcurl.so.4", "*-linux-gnu*/libcurl.so.4")
 
 
 def binary() -> str:
@@ -31,15 +32,17 @@ def binary() -> str:
     return found
 
 
+def lacks_libcurl() -> bool:
+    """Minimal systems lack the library that mongod is linked with."""
+    return not any(next(Path(folder).glob(pattern), None) for folder in _LIBRARY_FOLDERS for pattern in _LIBCURL)
+
+
 def library_path() -> dict[str, str]:
-    """Minimal systems lack libcurl, which mongod is linked with: then it is unpacked beside the data."""
-    if any(next(Path(folder).glob(pattern), None) for folder in _LIBRARY_FOLDERS for pattern in _LIBCURL):
+    """Unpacks what is lacking."""
+    if not lacks_libcurl():
         return {}
     root = debs.unpacked("libcurl", ("libcurl4",))
     return {"LD_LIBRARY_PATH": os.pathsep.join(map(str, debs.library_folders(root)))}
-
-
-_LIBCURL = ("libcurl.so.4", "*-linux-gnu*/libcurl.so.4")
 
 
 def _prepare(site: Site) -> Launch:
