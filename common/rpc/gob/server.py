@@ -1,0 +1,110 @@
+"""The server's side of a gob connection: calls out of bytes, replies into bytes, in net/rpc's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from common.rpc.calls import CallError, GoStruct, check_method
+from common.rpc.gob.definitions import FIRST_ID, SECOND_ID, define_struct, string_value, struct_value
+from common.rpc.gob.typedefs import STRING, Struct
+from common.rpc.gob.values import Value, ValueStream
+from common.rpc.gob.wire import GobError
+
+_RESPONSE = define_struct(FIRST_ID, "Response", ("ServiceMethod", "Seq", "Error"))
+_NOTHING = define_struct(SECOND_ID, "", ())
+_NO_BODY = struct_value(SECOND_ID, ())
+
+
+@dataclass(frozen=True, slots=True)
+class GobCall:
+    """One call. `argument` is a dict without its zero fields when `struct`, its declaration, is not None."""
+
+    method: str
+    seq: int
+    argument: object
+    struct: Struct | None
+    fault: CallError | None = None
+
+    def check(self, methods: Collection[str]) -> None:
+        """Raise CallError unless this is a sound call of one of `methods`."""
+        if self.fault:
+            raise self.fault
+        check_method(self.method, methods)
+
+
+class CallDecoder:
+    """The calls of one connection, in order; the caller may answer them in any order."""
+
+    def __init__(self) -> None:
+        self._values = ValueStream()
+        self._header: Value | None = None
+
+    @property
+    def buffered(self) -> int:
+        """Bytes of a message that has begun and not ended."""
+        return self._values.buffered
+
+    def feed(self, data: bytes) -> Iterator[GobCall]:
+        """Take `data` in, then yield the calls it completes. Raises GobError after the good ones: close."""
+        return self._calls(self._values.feed(data))
+
+    def _calls(self, values: Iterator[Value]) -> Iterator[GobCall]:
+        for value in values:
+            header, self._header = self._header, None
+            if header is None:
+                self._header = value
+            else:
+                yield _read_call(header, value)
+
+
+def _read_call(header: Value, argument: Value) -> GobCall:
+    members = header.content
+    if not isinstance(members, dict) or header.struct is None:
+        raise GobError("call without a header")
+    method, seq = members.get("ServiceMethod", ""), members.get("Seq", 0)
+    if not isinstance(method, str) or type(seq) is not int or seq < 0:
+        raise GobError("bad call header")
+    fault = None
+    if not (header.unicode and argument.unicode):
+        fault = CallError("gob: a string is not valid UTF-8")
+    return GobCall(method, seq, argument.content, argument.struct, fault)
+
+
+def struct_fields(call: GobCall, struct: GoStruct) -> dict[str, str]:
+    """The strings of the struct a call carries, extras included; absent ones are "". Raises CallError with Go's text.
+
+    As in Go the declaration counts, not the value: a field of another type fails even when it is zero and so not sent.
+    """
+    declared = call.struct
+    if declared is None or not isinstance(call.argument, dict):
+        raise CallError(f"gob: type mismatch in decoder: want struct type {struct.qualified}; got non-struct")
+    matched = [(name, type_id) for name, type_id in declared.fields if name in struct.fields]
+    for name, type_id in matched:
+        if type_id != STRING:
+            raise CallError(f"gob: wrong type (string) for received field {declared.name}.{name}")
+    if declared.fields and not matched:
+        raise CallError(f"gob: type mismatch: no fields matched compiling decoder for {struct.name}")
+    values = {name: call.argument.get(name, "") for name in struct.names}
+    return {name: value if isinstance(value, str) else "" for name, value in values.items()}
+
+
+class ReplyEncoder:
+    """The replies of one connection. Definitions go out before first use: encode in the order of writing."""
+
+    def __init__(self) -> None:
+        self._response = _RESPONSE
+        self._nothing = _NOTHING
+
+    def ok(self, call: GobCall, body: str) -> bytes:
+        return self._header(call, "") + string_value(body)
+
+    def error(self, call: GobCall, text: str) -> bytes:
+        """The body of a failed call is an empty struct, which Go clients skip."""
+        header = self._header(call, text or "unspecified error")
+        nothing, self._nothing = self._nothing, b""
+        return header + nothing + _NO_BODY
+
+    def _header(self, call: GobCall, error: str) -> bytes:
+        response, self._response = self._response, b""
+        return response + struct_value(FIRST_ID, (call.method, call.seq, error))
