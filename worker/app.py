@@ -39,7 +39,7 @@ STOP_RESERVE = 2.0
 
 
 def create_app(settings: WorkerSettings) -> Celery:
-    app = Celery("worker", broker=settings.rabbit_url)
+    app = Celery("worker")
     app.conf.update(_configuration(settings))
     _add_signals(settings)
     read_any_properties()
@@ -73,6 +73,9 @@ def _listening(settings: WorkerSettings, store: GrpcLogStore, lifecycle: Lifecyc
 
 def _configuration(settings: WorkerSettings) -> dict[str, Any]:
     return {
+        # Not broker_url: Celery's command line fills that from BROKER_URL, which is the gateway's address here.
+        "broker_read_url": settings.rabbit_url,
+        "broker_write_url": settings.rabbit_url,
         "worker_pool": "threads",
         "worker_consumer": "worker.patient_consumer:PatientConsumer",
         "task_serializer": "json",
