@@ -37,11 +37,11 @@ def look(dsn: str, *, rest: Callable[[float], object] = _rest) -> Found:
     try:
         connection.autocommit = True
         with connection.cursor() as cursor:
-            revision = _first(cursor, "SELECT version_num FROM alembic_version")
-            user = _first(cursor, "SELECT id FROM users WHERE lower(email) = %s", DEVELOPMENT_EMAIL)
+            revision = _revision(cursor)
+            has_user = revision is not None and _has_development_user(cursor)
     finally:
         connection.close()
-    return Found(revision if isinstance(revision, str) else None, user is not None)
+    return Found(revision, has_user)
 
 
 def _connected(dsn: str, rest: Callable[[float], object]) -> psycopg2.extensions.connection:
@@ -62,11 +62,16 @@ def _reason(error: psycopg2.OperationalError) -> str:
     return lines[0].rpartition("failed: ")[2].removeprefix("FATAL:").strip()
 
 
-def _first(cursor: psycopg2.extensions.cursor, query: str, *values: str) -> object:
-    """The first column of the first row; None when there is no row or no such table."""
+def _revision(cursor: psycopg2.extensions.cursor) -> str | None:
     try:
-        cursor.execute(query, values)
+        cursor.execute("SELECT version_num FROM alembic_version")
     except UndefinedTable:
         return None
     row = cursor.fetchone()
     return row[0] if row else None
+
+
+def _has_development_user(cursor: psycopg2.extensions.cursor) -> bool:
+    """Only for a schema of ours: before that, `users` may be anything."""
+    cursor.execute("SELECT id FROM users WHERE lower(email) = %s", (DEVELOPMENT_EMAIL,))
+    return cursor.fetchone() is not None

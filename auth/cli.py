@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"auth: {error}", file=sys.stderr)
         return 1
     except Exception as error:
-        cause = error.__cause__
+        cause = error if isinstance(error, Error) else error.__cause__
         if not isinstance(cause, Error):
             raise
         print(f"auth: the database refuses: {str(cause).strip().splitlines()[0]}", file=sys.stderr)
