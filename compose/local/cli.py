@@ -83,6 +83,7 @@ def _add_whole(commands: _Commands) -> None:
 def _add_single(commands: _Commands) -> None:
     for name, run, text in (
         ("restart", stop.restart, "restart parts and wait until they are ready"),
+        ("start", stop.start_parts, "start stopped parts and wait until they are ready"),
         ("build", build.build, "byte-compile services and restart those that run"),
         ("stop", stop.stop_parts, "stop parts, leave the rest running"),
     ):

@@ -134,7 +134,7 @@ class Keeper:
             await self._bury(child, helpers)
 
     async def _outlive(self, child: asyncio.subprocess.Process) -> int:
-        code = await child.wait()
+        code = await process.ended(child)
         lived = time.monotonic() - (self.facts.started_at or 0)
         if lived > _HEALTHY_AFTER:
             self._failures = 0
@@ -146,7 +146,7 @@ class Keeper:
     async def _bury(self, child: asyncio.subprocess.Process, helpers: list[asyncio.Task[None]]) -> None:
         """Also runs when the keeper is cancelled: then the child still lives and is killed with its session."""
         await process.kill_session(child.pid)
-        await child.wait()
+        await process.ended(child)
         self._gone.set()
         for helper in helpers[1:]:
             helper.cancel()
@@ -203,7 +203,7 @@ class Keeper:
         child = await process.spawn(launch.settle, process.environment(self._instance, launch.env))
         try:
             await self._copy(child)
-            code = await child.wait()
+            code = await process.ended(child)
         finally:
             await process.kill_session(child.pid)
         if code != 0 and self.facts.pid:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -58,9 +59,13 @@ class Follower:
             self._file = self._path.open("rb")
         lines = self._read()
         if self._was_rotated(self._file):
-            self._file.close()
-            self._file = None
+            self.close()
         return lines
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._file = None
 
     def _was_rotated(self, file: BinaryIO) -> bool:
         try:
@@ -82,11 +87,14 @@ def show_logs(instance: Instance, names: Sequence[str], *, count: int, follow: b
         complain(f"no log of {', '.join(sorted(missing)) or 'any part'} in {instance.logs}")
         return 1
     colours = {path.stem: WHEEL[index % len(WHEEL)] for index, path in enumerate(paths)}
-    followers = [Follower(path) for path in paths]
-    _print([line for each in followers for line in each.last(count)], colours, count)
-    while follow:
-        _print([line for each in followers for line in each.fresh()], colours)
-        time.sleep(_PAUSE)
+    with ExitStack() as open_files:
+        followers = [Follower(path) for path in paths]
+        for each in followers:
+            open_files.callback(each.close)
+        _print([line for each in followers for line in each.last(count)], colours, count)
+        while follow:
+            _print([line for each in followers for line in each.fresh()], colours)
+            time.sleep(_PAUSE)
     return 0
 
 

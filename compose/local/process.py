@@ -60,6 +60,29 @@ async def spawn(command: tuple[str, ...], env: Mapping[str, str]) -> asyncio.sub
     )
 
 
+async def ended(child: asyncio.subprocess.Process) -> int:
+    """The exit code, as soon as the process itself is gone.
+
+    `Process.wait` also waits for the end of its output, which grandchildren that live on keep open.
+    """
+    with contextlib.suppress(OSError):
+        await _readable(os.pidfd_open(child.pid))
+    while child.returncode is None:  # noqa: ASYNC110 - asyncio sets it some moments later and tells nobody
+        await asyncio.sleep(_POLL)
+    return child.returncode
+
+
+async def _readable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(descriptor, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
 def table() -> list[Entry]:
     """All processes that can be read; fields as in proc_pid_stat(5)."""
     entries = []

@@ -81,6 +81,10 @@ def restart(instance: Instance, names: Iterable[str]) -> int:
     return _change(instance, "restart", names)
 
 
+def start_parts(instance: Instance, names: Iterable[str]) -> int:
+    return _change(instance, "start", names)
+
+
 def stop_parts(instance: Instance, names: Iterable[str]) -> int:
     """Stops parts and leaves the rest running."""
     wanted = _known(instance, names)
@@ -97,7 +101,7 @@ def _change(instance: Instance, operation: str, names: Iterable[str]) -> int:
     while time.monotonic() < deadline:
         parts = {part["name"]: part for part in show.fetch(instance)}
         if all(parts[name]["state"] in (State.READY, State.DONE) for name in wanted):
-            say(f"{paint('ok', 'green')}  {', '.join(wanted)} ready again after {time.monotonic() - began:.1f} s")
+            say(f"{paint('ok', 'green')}  {', '.join(wanted)} ready after {time.monotonic() - began:.1f} s")
             return 0
         time.sleep(_POLL)
     complain(f"not ready after {_READY_LIMIT:.0f} s: see make status, make logs s={wanted[0]}")

@@ -18,8 +18,9 @@ from compose.local.site import Site
 # role, database
 OWNERS = (("auth", "users"), ("mailer", "mail"))
 _PASSWORD = "password"
+_NOBODY_ID = 65534
 _NAMESPACE = ("unshare", "--user", "--map-user=65534", "--map-group=65534", "--")
-_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
+_NOBODY = ("setpriv", "--pdeathsig", "KILL", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
 _SETUP_LIMIT = 60.0
 
 
@@ -55,9 +56,17 @@ def without_root(data: Path) -> tuple[str, ...]:
         return _NAMESPACE
     if not shutil.which("setpriv"):
         raise PrepareError("PostgreSQL will not run as root, and neither unshare nor setpriv can change that here")
-    for path in (data, *data.rglob("*")):
-        os.chown(path, 65534, 65534)
+    _hand_over(data)
     return _NOBODY
+
+
+def _hand_over(data: Path) -> None:
+    for path in (data, *data.rglob("*")) if data.exists() else ():
+        os.chown(path, _NOBODY_ID, _NOBODY_ID)
+    # the folders of the instance above it are closed to others: let `nobody` pass, but not look
+    for folder in (data.parent, data.parent.parent):
+        if folder.exists():
+            folder.chmod(folder.stat().st_mode | 0o011)
 
 
 def _succeeds(command: list[str]) -> bool:
@@ -97,7 +106,7 @@ def _create(folder: Path, data: Path) -> None:
     password.write_text(_PASSWORD + "\n")
     prefix = without_root(scratch)
     if prefix == _NOBODY:
-        os.chown(password, 65534, 65534)
+        os.chown(password, _NOBODY_ID, _NOBODY_ID)
     options = ("-U", "postgres", "-A", "scram-sha-256", f"--pwfile={password}", "-E", "UTF8", "--locale=C", "--no-sync")
     _run([*prefix, str(folder / "initdb"), "-D", str(scratch), *options])
     _run([*prefix, str(folder / "postgres"), "--single", "-D", str(scratch), "postgres"], stdin=_setup_sql())
