@@ -109,7 +109,10 @@ def parse_address(text: str) -> Address:
     name = _name_of(named) if named else ""
     try:
         checked = validate_email(
-            named["address"] if named else text.strip(), check_deliverability=False, test_environment=True
+            named["address"] if named else text.strip(),
+            check_deliverability=False,
+            test_environment=True,
+            strict=True,
         )
     except EmailNotValidError as error:
         raise ValueError(f"must be one e-mail address. {error}") from None

@@ -96,6 +96,10 @@ def connect(account: SmtpAccount, *, seconds: float) -> SmtpSession:
     else:
         session = SmtpSession(account.host, account.port, seconds=seconds, **options)
     try:
+        if (
+            session.sock is not None
+        ):  # the last piece of a mail should not wait for the server to confirm the one before
+            session.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         session.ehlo_or_helo_if_needed()
     except BaseException:
         session.close()
