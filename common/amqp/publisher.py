@@ -126,17 +126,18 @@ class Publisher:
             raise UnavailableError("not connected")
 
     def _run(self) -> None:
-        while True:
-            batch = self._take()
-            if batch is None:
-                break
-            try:
-                self._send(batch)
-            except Exception:
-                log.exception("publisher_failed")
-                self._disconnect()
-                _finish_all(batch, UnavailableError("the message queue cannot be used now"))
+        self._attempt([])  # connect now, before the first message or the first look of a readiness probe
+        while (batch := self._take()) is not None:
+            self._attempt(batch)
         self._disconnect()
+
+    def _attempt(self, batch: list[_Waiting]) -> None:
+        try:
+            self._send(batch)
+        except Exception:
+            log.exception("publisher_failed")
+            self._disconnect()
+            _finish_all(batch, UnavailableError("the message queue cannot be used now"))
 
     def _take(self) -> list[_Waiting] | None:
         """The next window, empty when it is time to tend the connection, None at the end."""
