@@ -172,6 +172,17 @@ def test_three_relays_share_the_work_and_send_each_message_once(
     assert sorted(ids) == [f"id-{number:04}" for number in range(60)]
 
 
+def test_a_relay_does_not_wait_for_what_another_one_holds(engine, topology, publish, waiting):
+    write(engine, topology, 1)
+    write(engine, topology, 2)
+
+    with transaction(engine) as held:
+        assert [message.message_id for message in OutboxTable().take(held, limit=1)] == ["id-0001"]
+        assert OutboxRelay(engine, publish()).relay_batch() == Relayed(1, 0)
+
+    assert waiting() == 1
+
+
 def test_a_message_that_no_queue_takes_keeps_waiting_and_holds_up_nobody(
     database, engine, topology, publish, connection, monkeypatch
 ):

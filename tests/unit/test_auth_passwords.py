@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -62,6 +63,17 @@ def test_a_full_gate_refuses_a_check_with_a_time_to_retry():
 
     assert refused.value.retry_after == 2
     assert not passwords.matches("x", None)
+
+
+def test_a_full_queue_refuses_at_once_and_not_after_a_wait():
+    gate = Gate(slots=1, waiting=0, patience=30)
+
+    with gate.pass_through():
+        started = time.monotonic()
+        with pytest.raises(TooManyError), gate.pass_through():
+            pass
+
+    assert time.monotonic() - started < 0.5
 
 
 def test_who_waits_longer_than_the_gate_is_patient_is_refused_and_leaves_no_trace():
