@@ -10,6 +10,8 @@ VENV := .local/venv/bin
 COMPILE := $(VENV)/python -m uv pip compile pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --no-header --no-emit-index-url --quiet
 
+# Byte code lies in .local, so that the tree stays clean; writing none at all would make every start slow.
+unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/pycache
 
 ##@ The system on this machine
