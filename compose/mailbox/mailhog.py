@@ -11,7 +11,8 @@ from typing import Any
 
 from compose.mailbox.message import Message
 
-MAX_DEPTH = 20
+# Each level repeats the text of all below it.
+MAX_DEPTH = 10
 SERVER_NAME = "mailbox"
 
 

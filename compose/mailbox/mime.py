@@ -7,22 +7,35 @@ import logging
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from email.message import Message as MimeMessage
+from email.policy import Compat32
 from email.utils import getaddresses
 
 log = logging.getLogger(__name__)
 
-# Decoding is quadratic in the length of a header, and nobody reads more than this.
+# Nobody reads more of one header field than this.
 MAX_HEADER_CHARS = 16_384
+MAX_ADDRESS_FIELDS = 50
+
+
+class ShortHeaders(Compat32):
+    """Cuts header fields while they are read; the standard parser of parameters is quadratic in their length, too."""
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        return name, value[:MAX_HEADER_CHARS]
+
+
+POLICY = ShortHeaders()
 
 
 def parse(data: bytes) -> MimeMessage:
     """Parse a mail; one nested too deeply for the parser is read as a single plain part."""
     try:
-        return email.message_from_bytes(data)
+        return email.message_from_bytes(data, policy=POLICY)
     except RecursionError:
         log.warning("mail is nested too deeply", extra={"size": len(data)})
         head, _, body = data.partition(b"\r\n\r\n")
-        flat = email.message_from_bytes(head + b"\r\n\r\n")
+        flat = email.message_from_bytes(head + b"\r\n\r\n", policy=POLICY)
         del flat["Content-Type"]
         flat.set_payload(body.decode("utf-8", "replace"))
         return flat
@@ -35,12 +48,12 @@ def headers(part: MimeMessage) -> list[tuple[str, str]]:
 
 def header(part: MimeMessage, name: str) -> str:
     """The first field of that name, or an empty string."""
-    return next((value for key, value in headers(part) if key.lower() == name.lower()), "")
+    return next((readable(value) for key, value in part.raw_items() if key.lower() == name.lower()), "")
 
 
 def readable(value: object) -> str:
     """Decode one header value: raw UTF-8 (RFC 6532) and encoded words (RFC 2047)."""
-    raw = str(value)[:MAX_HEADER_CHARS].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    raw = str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     unfolded = "".join(raw.splitlines()).strip()
     if "=?" not in unfolded:
         return unfolded
@@ -53,8 +66,11 @@ def readable(value: object) -> str:
 
 def addresses(part: MimeMessage, *names: str) -> list[str]:
     """The bare addresses in the named header fields."""
-    fields = [str(value)[:MAX_HEADER_CHARS] for key, value in part.raw_items() if key.lower() in names]
-    return [readable(address) for _, address in getaddresses(fields) if address]
+    fields = [str(value) for key, value in part.raw_items() if key.lower() in names]
+    try:
+        return [readable(address) for _, address in getaddresses(fields[:MAX_ADDRESS_FIELDS]) if address]
+    except RecursionError:  # comments in comments in comments
+        return []
 
 
 def body(part: MimeMessage) -> bytes:

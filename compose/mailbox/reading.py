@@ -10,8 +10,10 @@ from urllib.parse import unquote
 
 from compose.mailbox import mime
 
+# No two neighbouring repetitions can match the same text: mails are written by strangers, and may be large.
 REMOTE = re.compile(
-    r"""(?:\b(?:src|srcset|background|poster)\s*=\s*["']?\s*|url\(\s*["']?|<link\b[^>]*href\s*=\s*["']?)(?:https?:)?//""",
+    r"""(?:\b(?:src|srcset|background|poster)\s*=\s*(?:["']\s*)?|url\(\s*(?:["']\s*)?"""
+    r"""|<link\b[^<>]*?href\s*=\s*(?:["']\s*)?)(?:https?:)?//""",
     re.IGNORECASE,
 )
 CID = re.compile(r"""cid:([^"'\s)>]+)""", re.IGNORECASE)
@@ -35,7 +37,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A mail taken apart. `html` is as it was sent: never show it outside the sandboxed frame."""
+    """A mail taken apart.
+
+    `senders` and `receivers` are bare addresses. `html` is as it was sent: never show it outside the sandboxed frame.
+    """
 
     headers: list[tuple[str, str]]
     subject: str
@@ -44,6 +49,8 @@ class Reading:
     copies: str
     date: str
     message_id: str
+    senders: tuple[str, ...]
+    receivers: tuple[str, ...]
     text: str
     html: str
     attachments: tuple[Part, ...]
@@ -70,6 +77,8 @@ def read(data: bytes) -> Reading:
         copies=mime.header(root, "Cc"),
         date=mime.header(root, "Date"),
         message_id=bare_message_id(mime.header(root, "Message-ID")),
+        senders=tuple(mime.addresses(root, "from", "sender", "reply-to")),
+        receivers=tuple(mime.addresses(root, "to", "cc", "bcc")),
         text=mime.text(plain) if plain else "",
         html=html,
         attachments=tuple(part for part in files if part.content_id not in referenced),

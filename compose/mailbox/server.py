@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
 from flask import Flask
@@ -87,13 +88,16 @@ async def _smtp(store: Store, listener: socket.socket, *, on_ready: Callable[[],
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     connected: set[asyncio.BaseTransport] = set()
-    server = await loop.create_server(lambda: smtp.connection(store, connected), sock=listener)
-    on_ready()
-    await stopping.wait()
-    log.info("mailbox stopping")
-    server.close()
-    for transport in list(connected):
-        transport.close()
+    # One thread, because SQLite writes one mail at a time in any case, and each thread would keep memory of its own.
+    with ThreadPoolExecutor(1, "store") as writing:
+        intake = smtp.Intake(store, writing)
+        server = await loop.create_server(lambda: smtp.connection(intake, connected), sock=listener)
+        on_ready()
+        await stopping.wait()
+        log.info("mailbox stopping")
+        server.close()
+        for transport in list(connected):
+            transport.close()
 
 
 def _announce(smtp_socket: socket.socket, http_socket: socket.socket) -> None:

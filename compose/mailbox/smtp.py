@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+from concurrent.futures import Executor
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
@@ -26,14 +27,15 @@ class CatchAll(SMTP):  # type: ignore[misc]  # aiosmtpd has no type hints
 class Intake:
     """The hooks that aiosmtpd calls, found by their names."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, writing: Executor) -> None:
         self._store = store
+        self._writing = writing
 
     async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - hook name
         """Answer 250 only after the mail is on disk, 451 (try again) when it could not be put there."""
         message = _message(session, envelope)
         try:
-            await asyncio.get_running_loop().run_in_executor(None, self._store.add, message)
+            await asyncio.get_running_loop().run_in_executor(self._writing, self._store.add, message)
         except sqlite3.Error:
             log.exception("mail not kept", extra={"mail_id": message.id})
             return "451 4.3.0 The mailbox cannot keep the mail now"
@@ -45,7 +47,7 @@ class Intake:
         return "451 4.3.0 Error in the mailbox"
 
 
-def connection(store: Store, connected: set[asyncio.BaseTransport]) -> CatchAll:
+def connection(intake: Intake, connected: set[asyncio.BaseTransport]) -> CatchAll:
     """The protocol of one new connection; its transport is in `connected` for as long as it lives."""
 
     class Tracked(CatchAll):
@@ -58,7 +60,7 @@ def connection(store: Store, connected: set[asyncio.BaseTransport]) -> CatchAll:
             super().connection_lost(error)
 
     return Tracked(
-        Intake(store),
+        intake,
         data_size_limit=MAX_MESSAGE_BYTES,
         enable_SMTPUTF8=True,
         # Named, because the default is a reverse look-up of the machine's own address, which can take seconds.

@@ -106,7 +106,7 @@ class Store:
             self._forget(gone)
         with self._changed:
             # As a script, because `execute` takes one step only, which frees one page.
-            self._writer.executescript("PRAGMA incremental_vacuum")
+            self._writer.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
         return len(gone)
 
     def close(self) -> None:

@@ -8,14 +8,15 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from compose.mailbox import mime, reading
+from compose.mailbox import reading
 from compose.mailbox.message import Message, storable
 
 log = logging.getLogger(__name__)
 
 SNIPPET_CHARS = 160
 SEARCHED_CHARS = 200_000
-INVISIBLE = re.compile(r"<(style|script|head|title)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.DOTALL | re.IGNORECASE)
+TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)[^<>]*>|<!--.*?(?:-->|\Z)", re.DOTALL | re.IGNORECASE)
+INVISIBLE = frozenset({"style", "script", "head", "title"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,9 @@ def summarize(message: Message) -> tuple[Summary, SearchTerms]:
     """Never refuses: a mail that cannot be read is still listed by its envelope."""
     try:
         found = reading.read(message.data)
-        senders, receivers = _people(message)
     except Exception:  # the mail was written by a stranger, and a catcher takes every mail
         log.exception("mail cannot be read", extra={"mail_id": message.id})
-        found, senders, receivers = reading.read(b"\r\n"), [message.sender], list(message.recipients)
+        found = reading.read(b"\r\n")
     visible = visible_text(found)
     summary = Summary(
         id=message.id,
@@ -65,21 +65,32 @@ def summarize(message: Message) -> tuple[Summary, SearchTerms]:
     return summary, SearchTerms(
         message_id=storable(found.message_id),
         subject=summary.subject.casefold(),
-        senders=_lines([*senders, found.author]),
-        receivers=_lines([*receivers, found.addressees, found.copies]),
+        senders=_lines([message.sender, *found.senders, found.author]),
+        receivers=_lines([*message.recipients, *found.receivers, found.addressees, found.copies]),
         content=_lines([*(f"{name}: {value}" for name, value in found.headers), visible, found.html]),
     )
 
 
 def visible_text(found: reading.Reading) -> str:
-    source = found.text if found.text.strip() else html.unescape(INVISIBLE.sub(" ", found.html[:SEARCHED_CHARS]))
+    source = found.text if found.text.strip() else html.unescape(_without_tags(found.html[:SEARCHED_CHARS]))
     return " ".join(source[:SEARCHED_CHARS].split())
 
 
-def _people(message: Message) -> tuple[list[str], list[str]]:
-    root = mime.parse(message.data)
-    senders = [message.sender, *mime.addresses(root, "from", "sender", "reply-to")]
-    return senders, [*message.recipients, *mime.addresses(root, "to", "cc", "bcc")]
+def _without_tags(page: str) -> str:
+    """Good enough for a line of preview, and linear in the length of any page."""
+    pieces: list[str] = []
+    hidden = ""
+    end = 0
+    for tag in TAG.finditer(page):
+        if not hidden:
+            pieces.append(page[end : tag.start()])
+        end = tag.end()
+        name = (tag[2] or "").lower()
+        if hidden:
+            hidden = "" if tag[1] and name == hidden else hidden
+        elif not tag[1] and name in INVISIBLE:
+            hidden = name
+    return " ".join([*pieces, "" if hidden else page[end:]])
 
 
 def _lines(values: list[str]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from compose.mailbox import criteria
+from compose.mailbox import criteria, sql
 from compose.mailbox.criteria import EVERYTHING
 from compose.mailbox.message import Message
 from compose.mailbox.store import Bounds, Store
@@ -100,6 +100,21 @@ def test_a_mail_that_cannot_be_kept_leaves_nothing_behind(store: Store):
 
     store.add(mail("next"))
     assert subjects(store) == ["next", "kept"]
+
+
+def test_a_failure_after_counting_does_not_make_the_bound_tighter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    store = Store(tmp_path / "mail.db", bounds=Bounds(messages=2))
+    store.add(mail("one"))
+    store.add(mail("two"))
+    with monkeypatch.context() as broken:
+        broken.setattr(sql, "DELETE_OLDEST", "DELETE FROM missing")
+        with pytest.raises(sqlite3.OperationalError):
+            store.add(mail("lost"))
+
+    store.add(mail("three"))
+
+    assert subjects(store) == ["three", "two"]
+    store.close()
 
 
 def test_search_finds_words_in_any_case_and_script_in_decoded_text(store: Store):

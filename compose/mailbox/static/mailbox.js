@@ -204,7 +204,9 @@ async function deleteOne() {
 }
 
 async function deleteAll() {
-  at("confirm-text").textContent = "Every mail in this mailbox goes, also those that the search does not show.";
+  at("confirm-text").textContent = state.query
+    ? "Every mail in this mailbox goes, also those that the search does not show."
+    : "Every mail in this mailbox goes. There is no way back.";
   at("confirm").showModal();
   await new Promise((resolve) => { at("confirm").addEventListener("close", resolve, { once: true }); });
   if (at("confirm").returnValue !== "yes") return;
