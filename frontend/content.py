@@ -60,7 +60,7 @@ GUIDE = (
         "amqp",
         "AMQP",
         "The caller need not wait, or several parts want to hear the news. Work survives while the reader is down.",
-        "The answer only says 'queued': the effect comes later, may come twice, and the queue wants watching.",
+        "You only learn that it is queued. The effect comes later, may come twice, and queues want watching.",
         "Test Log via RabbitMQ",
     ),
 )

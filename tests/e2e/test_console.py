@@ -22,9 +22,9 @@ def console(system, page, watch) -> Page:
     return page
 
 
-def fill(page: Page, group: str, **fields: str) -> None:
+def fill(page: Page, form: str, **fields: str) -> None:
     """A group may be opened twice: a click on an open one would close it."""
-    details = page.locator("details", has=page.locator("summary", has_text=group))
+    details = page.locator("details", has=page.locator(f"#{form}"))
     if details.get_attribute("open") is None:
         details.locator("summary").click()
     for name, value in fields.items():
@@ -38,8 +38,8 @@ def press(page: Page, button: str) -> None:
 
 def test_six_presses_are_six_successes_and_leave_their_traces(system, console, log_documents):
     text = f"pressed by test {uuid.uuid4()}"
-    fill(console, "Log", data=text)
-    fill(console, "Mail", subject=text)
+    fill(console, "logForm", data=text)
+    fill(console, "mailForm", subject=text)
 
     for button in BUTTONS:
         press(console, button)
@@ -55,7 +55,7 @@ def test_six_presses_are_six_successes_and_leave_their_traces(system, console, l
 
 def test_the_record_shown_is_the_one_in_the_store(console, log_documents):
     text = f"shown by test {uuid.uuid4()}"
-    fill(console, "Log", data=text)
+    fill(console, "logForm", data=text)
     console.get_by_label("HTTP", exact=True).check()
 
     press(console, "logBtn")
@@ -76,7 +76,7 @@ def test_a_login_from_the_console_shows_the_user_and_is_recorded(console, log_do
 
 
 def test_a_wrong_password_is_refused_in_plain_words(console):
-    fill(console, "Login", password="wrong")
+    fill(console, "authForm", password="wrong")
 
     console.locator("#authBrokerBtn").click()
 
@@ -87,7 +87,7 @@ def test_a_wrong_password_is_refused_in_plain_words(console):
 
 def test_the_link_to_the_mail_opens_it_in_the_mailbox(console, page):
     subject = f"opened by test {uuid.uuid4()}"
-    fill(console, "Mail", subject=subject)
+    fill(console, "mailForm", subject=subject)
     press(console, "mailBtn")
 
     with page.context.expect_page() as opened:

@@ -1,6 +1,7 @@
 // Numbers and times as a person reads them.
 
 export function milliseconds(value) {
+  if (value < 0.1) return "<0.1 ms";
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
 }
 
