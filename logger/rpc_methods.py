@@ -15,10 +15,9 @@ from logger.service import LogService
 
 log = logging.getLogger("request")
 
-# Name and Data are the Go original's; a Go server ignores the others, a Go client sends none of them.
-PAYLOAD = GoStruct(
-    "main.RPCPayload", ("Name", "Data", "ID", "Level", "Service", "Timestamp", "RequestID", "Traceparent")
-)
+PAYLOAD = GoStruct("main.RPCPayload", ("Name", "Data"))
+# Members that our own callers add; a Go server ignores them, a Go client sends none of them. They count when they are strings.
+ADDITIONS = ("ID", "Level", "Service", "Timestamp", "RequestID", "Traceparent")
 LOG_INFO = "RPCServer.LogInfo"
 METHODS = (LOG_INFO,)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from common.rpc.calls import CallError, StreamError
-from common.rpc.jsonrpc import Batch, Request, RequestDecoder, reply_batch, reply_error, reply_ok, struct_fields
+from common.rpc import gob, jsonrpc
+from common.rpc.calls import CallError, StreamError, sniff
 from common.rpc.tcp_server import Exchange, Session
-from logger.rpc_methods import METHODS, PAYLOAD, RpcCall, RpcMethods
+from logger.rpc_methods import ADDITIONS, METHODS, PAYLOAD, RpcCall, RpcMethods
 
 
 class SniffingSession:
@@ -24,12 +24,42 @@ class SniffingSession:
 
     def take(self, data: bytes) -> Exchange:
         if self._session is None:
-            self._head += data
-            if len(self._head) < 2:
+            data = self._head + data
+            if len(data) < 2:
+                self._head = data
                 return Exchange()
-            data = self._head
-            self._session = JsonSession(self._methods)
+            codec = GobSession if sniff(data) == "gob" else JsonSession
+            self._session = codec(self._methods)
         return self._session.take(data)
+
+
+class GobSession:
+    """Go's net/rpc with its default codec."""
+
+    def __init__(self, methods: RpcMethods) -> None:
+        self._methods = methods
+        self._decoder = gob.CallDecoder()
+        self._encoder = gob.ReplyEncoder()
+
+    @property
+    def buffered(self) -> int:
+        return self._decoder.buffered
+
+    def take(self, data: bytes) -> Exchange:
+        calls: list[gob.GobCall] = []
+        closing = False
+        try:
+            calls.extend(self._decoder.feed(data))
+        except StreamError:
+            closing = True
+        prepared = [_prepared_gob(call) for call in calls]
+        answers = _answers(self._methods, prepared)
+        return Exchange(b"".join(map(self._reply, calls, answers)), closing=closing)
+
+    def _reply(self, call: gob.GobCall, answer: str | CallError) -> bytes:
+        if isinstance(answer, CallError):
+            return self._encoder.error(call, answer.text)
+        return self._encoder.ok(call, answer)
 
 
 class JsonSession:
@@ -37,53 +67,71 @@ class JsonSession:
 
     def __init__(self, methods: RpcMethods) -> None:
         self._methods = methods
-        self._decoder = RequestDecoder()
+        self._decoder = jsonrpc.RequestDecoder()
 
     @property
     def buffered(self) -> int:
         return self._decoder.buffered
 
     def take(self, data: bytes) -> Exchange:
-        messages: list[Request | Batch] = []
+        messages: list[jsonrpc.Request | jsonrpc.Batch] = []
         try:
             messages.extend(self._decoder.feed(data))
         except StreamError as error:
-            return Exchange(self._answers(messages) + error.answer, closing=True)
-        return Exchange(self._answers(messages))
+            return Exchange(self._replies(messages) + error.answer, closing=True)
+        return Exchange(self._replies(messages))
 
-    def _answers(self, messages: list[Request | Batch]) -> bytes:
+    def _replies(self, messages: list[jsonrpc.Request | jsonrpc.Batch]) -> bytes:
         requests = [request for message in messages for request in _requests(message)]
-        replies = iter(self._replies(requests))
+        answers = _answers(self._methods, [_prepared_json(request) for request in requests])
+        replies = iter(map(_json_reply, requests, answers))
         return b"".join(
-            reply_batch([next(replies) for _ in message.requests]) if isinstance(message, Batch) else next(replies)
+            jsonrpc.reply_batch([next(replies) for _ in message.requests])
+            if isinstance(message, jsonrpc.Batch)
+            else next(replies)
             for message in messages
         )
 
-    def _replies(self, requests: list[Request]) -> list[bytes]:
-        prepared = [_prepared(request) for request in requests]
-        answers = iter(self._methods.call_many([call for call in prepared if isinstance(call, RpcCall)]))
-        return [
-            _reply(request, next(answers) if isinstance(call, RpcCall) else call)
-            for request, call in zip(requests, prepared, strict=True)
-        ]
+
+def _answers(methods: RpcMethods, prepared: list[RpcCall | CallError]) -> list[str | CallError]:
+    """What cannot be called is answered with its fault; the rest is called together."""
+    answers = iter(methods.call_many([call for call in prepared if isinstance(call, RpcCall)]))
+    return [next(answers) if isinstance(call, RpcCall) else call for call in prepared]
 
 
-def _requests(message: Request | Batch) -> Iterator[Request]:
-    if isinstance(message, Batch):
+def _requests(message: jsonrpc.Request | jsonrpc.Batch) -> Iterator[jsonrpc.Request]:
+    if isinstance(message, jsonrpc.Batch):
         yield from message.requests
     else:
         yield message
 
 
-def _prepared(request: Request) -> RpcCall | CallError:
+def _prepared_json(request: jsonrpc.Request) -> RpcCall | CallError:
     try:
         request.check(METHODS)
-        return RpcCall(request.method, struct_fields(request, PAYLOAD))
+        fields = jsonrpc.struct_fields(request, PAYLOAD)
     except CallError as error:
         return error
+    argument = request.params[0] if isinstance(request.params, list) and request.params else request.params
+    return RpcCall(request.method, fields | _additions(argument))
 
 
-def _reply(request: Request, answer: str | CallError) -> bytes:
+def _prepared_gob(call: gob.GobCall) -> RpcCall | CallError:
+    try:
+        call.check(METHODS)
+        fields = gob.struct_fields(call, PAYLOAD)
+    except CallError as error:
+        return error
+    return RpcCall(call.method, fields | _additions(call.argument))
+
+
+def _additions(argument: object) -> dict[str, str]:
+    if not isinstance(argument, dict):
+        return {}
+    return {name: value for name in ADDITIONS if isinstance(value := argument.get(name), str)}
+
+
+def _json_reply(request: jsonrpc.Request, answer: str | CallError) -> bytes:
     if isinstance(answer, CallError):
-        return reply_error(request, answer.text, code=answer.code)
-    return reply_ok(request, answer)
+        return jsonrpc.reply_error(request, answer.text, code=answer.code)
+    return jsonrpc.reply_ok(request, answer)
