@@ -79,11 +79,27 @@ def _prepare(site: Site) -> Launch:
     if not (data / "PG_VERSION").exists():
         _create(folder, data)
     _check_version(folder, data)
+    _forget_the_dead(data / "postmaster.pid")
     port = str(site.ports["POSTGRES_PORT"])
     # no Unix socket (-k ''): its path would be too long in a deep folder, and TCP is what the services use
     address = ("-D", str(data), "-h", LOOPBACK, "-p", port, "-k", "")
     settings = ("-c", "shared_buffers=64MB", "-c", "max_connections=200", "-c", "timezone=UTC")
     return Launch((*without_root(data), str(folder / "postgres"), *address, *settings))
+
+
+def _forget_the_dead(lock: Path) -> None:
+    """The lock file of a killed server, whose number may live on as a zombie or as some other program.
+
+    PostgreSQL would refuse to start. The instance is held by this runner, so that no other server can be meant.
+    """
+    try:
+        pid = lock.read_text().split("\n", 1)[0]
+        state = Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0]
+        alive = state != "Z" and "postgres" in Path("/proc", pid, "cmdline").read_text()
+    except OSError:
+        alive = False
+    if not alive:
+        lock.unlink(missing_ok=True)
 
 
 def _check_version(folder: Path, data: Path) -> None:
