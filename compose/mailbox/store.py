@@ -29,6 +29,10 @@ class Bounds:
     size: int = 512 * 1024 * 1024
 
 
+class StoreClosedError(Exception):
+    """The mailbox is stopping; whoever waits for mail should ask again when it is back."""
+
+
 class Store:
     """Safe to use from any thread. One process owns the file."""
 
@@ -79,18 +83,20 @@ class Store:
         return self.find(newest[0].id) if newest else None
 
     def wait_for(self, wanted: Criteria, *, timeout: float) -> Message | None:
-        """The newest mail that matches, now or within `timeout` seconds."""
+        """The newest mail that matches, now or within `timeout` seconds. Raises StoreClosedError."""
         deadline = time.monotonic() + timeout
         with self._changed:
             while (found := self.find_newest(wanted)) is None:
-                if self._closed or not self._changed.wait(deadline - time.monotonic()):
+                if not self._changed.wait(deadline - time.monotonic()):
                     return None
+                self._refuse_when_closed()
         return found
 
     def wait_for_change(self, since: int, *, timeout: float) -> int:
-        """The revision, as soon as it differs from `since` or `timeout` seconds are over."""
+        """The revision, as soon as it differs from `since` or `timeout` seconds are over. Raises StoreClosedError."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._revision != since, timeout)
+            self._refuse_when_closed()
             return self._revision
 
     def delete(self, message_id: str) -> bool:
@@ -115,6 +121,10 @@ class Store:
             self._closed = True
             self._changed.notify_all()
             self._writer.close()
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise StoreClosedError
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)

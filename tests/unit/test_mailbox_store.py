@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from compose.mailbox import criteria, sql
 from compose.mailbox.criteria import EVERYTHING
 from compose.mailbox.message import Message
-from compose.mailbox.store import Bounds, Store
+from compose.mailbox.store import Bounds, Store, StoreClosedError
 
 
 def mail(subject: str = "Hi", *, to: str = "bob@example.com", body: str = "Hello", padding: int = 0) -> Message:
@@ -165,17 +167,23 @@ def test_waiting_ends_as_soon_as_the_mail_arrives(store: Store):
     assert [message and message.data.count(b"the expected one") for message in found] == [1]
 
 
-def test_closing_the_store_ends_every_wait(store: Store):
-    ended = threading.Event()
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda store: store.wait_for(criteria.sent_to("nobody"), timeout=30),
+        lambda store: store.wait_for_change(store.revision, timeout=30),
+    ],
+)
+def test_closing_the_store_ends_every_wait_with_an_error(store: Store, wait: Callable[[Store], object]):
+    with ThreadPoolExecutor(1) as background:
+        waiting = background.submit(wait, store)
+        while not (store._changed._waiters or waiting.done()):
+            time.sleep(0.001)
 
-    def wait() -> None:
-        store.wait_for_change(store.revision, timeout=30)
-        ended.set()
+        store.close()
 
-    threading.Thread(target=wait).start()
-    store.close()
-
-    assert ended.wait(timeout=10)
+        with pytest.raises(StoreClosedError):
+            waiting.result(timeout=10)
 
 
 def test_deleting_says_whether_there_was_something_to_delete_and_counts_as_a_change(store: Store):

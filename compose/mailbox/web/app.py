@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import Forbidden, HTTPException
 
-from compose.mailbox.store import Store
+from compose.mailbox.store import Store, StoreClosedError
 from compose.mailbox.web import api_v1, api_v2, health, page
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ def create_app(store: Store, *, smtp_address: str, allowed_hosts: tuple[str, ...
     app.before_request(lambda: _refuse_foreign_names(names))
     app.after_request(_add_protection)
     app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(StoreClosedError, _stopping)
     app.register_error_handler(Exception, _unexpected_error)
     return app
 
@@ -73,6 +74,10 @@ def _http_error(error: HTTPException) -> Response:
         if name.lower() in ("allow", "retry-after", "location"):
             response.headers[name] = value
     return response
+
+
+def _stopping(_: StoreClosedError) -> tuple[Response, int, dict[str, str]]:
+    return jsonify(error="The mailbox is stopping."), 503, {"Retry-After": "1"}
 
 
 def _unexpected_error(error: Exception) -> tuple[Response, int]:
