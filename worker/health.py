@@ -17,6 +17,10 @@ from common.lifecycle import Lifecycle
 log = logging.getLogger(__name__)
 
 
+# How often the server looks whether it is to stop.
+STOP_POLL_SECONDS = 0.1
+
+
 class HealthServer:
     def __init__(self, app: Flask, host: str, port: int) -> None:
         self._app = app
@@ -30,7 +34,9 @@ class HealthServer:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         with socket.create_server((self._host, self._port), family=family) as bound:
             self._server = make_server(self._host, self._port, self._app, threaded=True, fd=bound.fileno())
-        threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, args=(STOP_POLL_SECONDS,), name="health", daemon=True
+        ).start()
 
     def stop(self) -> None:
         if self._server is not None:

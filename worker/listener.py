@@ -23,7 +23,7 @@ from worker.subscription import Subscription
 log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 1.0
-WATCH_SECONDS = 15.0
+WATCH_SECONDS = 10.0
 # After a failed start on a healthy connection, for example when a queue exists with other properties.
 RESTART_SECONDS = 5.0
 # What a stopping worker gives a broker that does not answer.
@@ -61,7 +61,7 @@ class LogListener(bootsteps.ConsumerStep):  # type: ignore[misc]  # celery ships
 
     def get_consumers(self, channel: Any) -> list[Subscription]:  # noqa: ANN401 - celery ships no types
         declare(channel, self.parts.topology)
-        return [Subscription(channel, self.parts.queue, self.parts.intake, received=self._arm)]
+        return [Subscription(channel, self.parts.queue, self.parts.intake, observer=self)]
 
     def start(self, c: Any) -> None:  # noqa: ANN401 - celery ships no types
         """Raises errors of the connection only; after any other the rest of the worker runs on, and this is tried again later."""
@@ -121,10 +121,13 @@ class LogListener(bootsteps.ConsumerStep):  # type: ignore[misc]  # celery ships
         except Exception as error:  # noqa: BLE001 - raised by `_beat`
             self._fault = error
 
+    def on_cancelled(self) -> None:
+        self._fault = RecoverableConnectionError("the broker ended the subscription")
+
     def _beat(self) -> None:
         self.parts.pulse.beat()
         if self._fault is not None:
-            self._reconnect("settling_failed", self._fault)
+            self._reconnect("channel_lost", self._fault)
 
     def _watch(self, c: Any) -> None:  # noqa: ANN401 - celery ships no types
         """A consumer can stay attached and silent after a restart of the broker (kombu issue 814): messages wait, none comes."""
@@ -150,7 +153,7 @@ class LogListener(bootsteps.ConsumerStep):  # type: ignore[misc]  # celery ships
         log.warning("listener_reconnects", extra={"why": why, "reason": type(error).__name__ if error else ""})
         raise RecoverableConnectionError(why) from error
 
-    def _arm(self) -> None:
+    def on_received(self) -> None:
         if self._batch_timer is None and (seconds := self.parts.intake.due_in()) is not None:
             self._batch_timer = self._hub.call_later(max(0.0, seconds), self._on_time)
 
@@ -160,7 +163,7 @@ class LogListener(bootsteps.ConsumerStep):  # type: ignore[misc]  # celery ships
         seconds = self.parts.intake.due_in()
         if seconds is not None and seconds <= 0:
             self.parts.intake.flush()
-        self._arm()
+        self.on_received()
 
     def _cancel_timers(self) -> None:
         for timer in (*self._timers, self._batch_timer):

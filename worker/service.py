@@ -81,6 +81,7 @@ class LogIntake:
 
     def refuse(self, tag: int) -> None:
         """For a delivery of which not even the properties can be read: the broker itself is to set it aside."""
+        log.warning("event_unreadable")
         self._session.ledger.opened(tag)
         self._settle(self._session, self._session.refused, [tag])
 
@@ -157,6 +158,7 @@ class LogIntake:
             return
         refused = [Rejected(each.delivery, reason) for each, reason in zip(accepted, reasons, strict=True) if reason]
         kept = [each.delivery.tag for each, reason in zip(accepted, reasons, strict=True) if not reason]
+        log.debug("batch_stored", extra={"count": len(kept)})
         self._settle(session, session.stored, kept)
         if refused:
             self._bury(session, refused)

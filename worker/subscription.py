@@ -6,8 +6,7 @@ py-amqp directly: kombu would decode the body, and decompress it by a header tha
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from worker.domain import Delivery
 from worker.service import LogIntake
@@ -16,14 +15,21 @@ from worker.wire import UNREADABLE, guard
 log = logging.getLogger(__name__)
 
 
+class Observer(Protocol):
+    def on_received(self) -> None:
+        """After each delivery that the intake took."""
+
+    def on_cancelled(self) -> None:
+        """The broker ended the subscription, usually because the queue was deleted."""
+
+
 class Subscription:
-    def __init__(self, channel: Any, queue: str, intake: LogIntake, *, received: Callable[[], object]) -> None:  # noqa: ANN401 - amqp ships no types
-        """`received` is called after each delivery that the intake took."""
+    def __init__(self, channel: Any, queue: str, intake: LogIntake, *, observer: Observer) -> None:  # noqa: ANN401 - amqp ships no types
         self.channel = channel
         self.count = 0
         self._queue = queue
         self._intake = intake
-        self._received = received
+        self._observer = observer
         self._tag = ""
         channel.auto_decode = False
         guard(channel, intake.refuse)
@@ -31,7 +37,10 @@ class Subscription:
     def consume(self) -> None:
         # The limit of each consumer, not of the channel: quorum queues know no global one.
         self.channel.basic_qos(0, self._intake.prefetch, False)
-        self._tag = self.channel.basic_consume(self._queue, no_ack=False, callback=self._on_message)
+        # Without `on_cancel` the driver raises, and what it raises while Celery starts its loop is swallowed there.
+        self._tag = self.channel.basic_consume(
+            self._queue, no_ack=False, callback=self._on_message, on_cancel=self._on_cancel
+        )
 
     def cancel(self) -> None:
         """Returns when nothing more can arrive."""
@@ -54,6 +63,9 @@ class Subscription:
         count: int = self.channel.queue_declare(self._queue, passive=True).message_count
         return count
 
+    def _on_cancel(self, _tag: str) -> None:
+        self._observer.on_cancelled()
+
     def _on_message(self, message: Any) -> None:  # noqa: ANN401 - amqp ships no types
         self.count += 1
         tag: int = message.delivery_info["delivery_tag"]
@@ -71,7 +83,7 @@ class Subscription:
                         properties,
                     )
                 )
-                self._received()
+                self._observer.on_received()
         except Exception:
             # Unsettled, it comes back with the next channel; its delivery limit ends that.
             log.exception("delivery_failed")
