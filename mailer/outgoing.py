@@ -78,8 +78,7 @@ def _encoded(text: str, field: str) -> str:
 def _attached(attachment: Attachment) -> FlaskAttachment:
     """Flask-Mail names the charset of a file name `UTF8`, which is none (RFC 2231 wants a registered name)."""
     shell = MimeMessage()
-    name = attachment.filename
-    shell.add_header("Content-Disposition", "attachment", filename=name if name.isascii() else ("utf-8", "", name))
+    shell.add_header("Content-Disposition", "attachment", filename=attachment.filename)
     return FlaskAttachment(
         content_type=attachment.content_type,
         data=attachment.data,

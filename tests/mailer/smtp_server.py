@@ -16,6 +16,8 @@ CERTIFICATE = Path(__file__).parent / "tls" / "localhost.pem"
 SILENCE = "silence"
 DRIP = "drip"
 HANG_UP = "hang up"
+LATE = "late"
+LATE_SECONDS = 0.3
 
 
 @dataclass(slots=True)
@@ -67,6 +69,9 @@ class _Conversation(socketserver.StreamRequestHandler):
 
     def _answer(self, script: Script, verb: str) -> None:
         reply = script.replies.get(verb, _SUCCESS.get(verb, "250 fine"))
+        if reply == LATE:
+            script.over.wait(LATE_SECONDS)
+            reply = _SUCCESS.get(verb, "250 fine")
         if reply == SILENCE:
             script.over.wait(30)
         elif reply == DRIP:

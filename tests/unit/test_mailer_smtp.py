@@ -2,63 +2,32 @@
 
 from __future__ import annotations
 
-import email
-import email.policy
 import time
-from datetime import UTC, datetime
-from email.header import decode_header, make_header
-from email.utils import parseaddr
 
 import pytest
-from flask import Flask
 
 from common.errors import DeadlineError, InvalidError, UnavailableError
-from mailer.domain import Address, Attachment, Bodies, Mail
+from mailer.domain import Address, Mail
 from mailer.smtp_probe import FRESH_SECONDS, SmtpProbe
-from mailer.smtp_sender import SmtpSender
+from mailer.smtp_sender import CONNECT_SECONDS, GOODBYE_SECONDS, SEND_SECONDS
 from mailer.smtp_session import SmtpAccount
-from tests.mailer.smtp_server import DRIP, HANG_UP, SILENCE, Script, scripted_server, trusting_context
-
-
-def mail(**changes) -> Mail:
-    fields = {
-        "id": "m1",
-        "message_id": "<m1@mail.example>",
-        "date": datetime(2026, 3, 1, 12, 30, tzinfo=UTC),
-        "sender": Address("me@here.com", "Me"),
-        "recipient": Address("you@there.com"),
-        "subject": "Hi",
-        "bodies": Bodies(html="<p>Hello</p>", text="Hello"),
-        "attachments": (),
-        "trace": (),
-    }
-    return Mail(**fields | changes)
-
-
-def sender_for(script: Script, *, seconds: float = 5.0, **account) -> SmtpSender:
-    fields = {"host": "localhost" if script.tls else "127.0.0.1", "port": script.port, "own_name": "mail.example"}
-    return SmtpSender(Flask("test"), SmtpAccount(**fields | account), connect_seconds=seconds, send_seconds=seconds)
-
-
-def send(script: Script, what: Mail | None = None, **options) -> None:
-    with scripted_server(script):
-        sender_for(script, **options).send(what or mail())
+from tests.mailer.sending import mail, send, sender_for
+from tests.mailer.smtp_server import (
+    DRIP,
+    HANG_UP,
+    LATE,
+    LATE_SECONDS,
+    SILENCE,
+    Script,
+    scripted_server,
+    trusting_context,
+)
 
 
 def failure_of(script: Script, kind, what: Mail | None = None, **options):
     with pytest.raises(kind) as caught:
         send(script, what, **options)
     return caught.value
-
-
-def read(script: Script):
-    return email.message_from_bytes(script.mails[0], policy=email.policy.default)
-
-
-def name_as_sent(script: Script) -> str:
-    """The modern parser keeps the blanks between encoded words of a name, which RFC 2047, section 6.2, has readers drop."""
-    name, _ = parseaddr(email.message_from_bytes(script.mails[0])["From"].replace("\r\n", ""))
-    return str(make_header(decode_header(name)))
 
 
 def test_a_mail_is_handed_over_in_one_session_under_our_own_name():
@@ -170,6 +139,19 @@ def test_every_wait_ends_even_when_the_server_drips(verb, way):
     assert time.monotonic() - started < 3
 
 
+def test_connecting_and_handing_over_have_a_limit_each():
+    script = Script(replies={"BANNER": LATE, "DATA-END": LATE})
+
+    send(script, seconds=LATE_SECONDS * 1.8)
+
+    assert len(script.mails) == 1
+
+
+def test_together_they_stay_below_what_callers_of_the_original_wait():
+    assert (CONNECT_SECONDS, SEND_SECONDS) == (10.0, 10.0)
+    assert CONNECT_SECONDS + SEND_SECONDS + GOODBYE_SECONDS < 30
+
+
 def test_a_silent_goodbye_costs_little():
     script = Script(replies={"QUIT": SILENCE})
     started = time.monotonic()
@@ -250,60 +232,6 @@ def test_letters_beyond_ascii_before_the_at_are_refused_where_smtputf8_is_not_of
 
     assert error.problems[0].pointer == "#/to"
     assert error.message == "the mail server takes only ASCII before the @ of an address"
-
-
-def test_header_fields_say_exactly_what_they_were_given():
-    subject = "Grüße, «Welt» =?utf-8?q?x?= " * 6
-    script = Script()
-
-    send(
-        script,
-        mail(subject=subject, sender=Address("me@here.com", 'Smith, "Jo" Jöhn'), trace=(("X-Request-Id", "r1"),)),
-    )
-
-    got = read(script)
-    assert got["Subject"] == subject
-    assert got["From"].addresses[0].display_name == 'Smith, "Jo" Jöhn'
-    assert got["From"].addresses[0].addr_spec == "me@here.com"
-    assert got["To"] == "you@there.com"
-    assert got["Date"].datetime == datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
-    assert got["Message-ID"] == "<m1@mail.example>"
-    assert got["Auto-Submitted"] == "auto-generated"
-    assert got["X-Request-Id"] == "r1"
-
-
-@pytest.mark.parametrize(
-    "name", ["Smith, John", 'The "real" me', "=?utf-8?q?x?=", pytest.param("Ä" * 100, id="long"), "a@b (c) <d>", ""]
-)
-@pytest.mark.parametrize("subject", ["", "short", "x" * 255, "  spaces  ", "=?utf-8?q?=0D=0ABcc:_x@y.z?="])
-def test_names_and_subjects_survive_the_way(name, subject):
-    script = Script()
-
-    send(script, mail(subject=subject, sender=Address("me@here.com", name)))
-
-    got = read(script)
-    assert (name_as_sent(script), got["Subject"] or "") == (name, subject)
-    assert got["Bcc"] is None
-    assert [name for name, _ in got.items()].count("From") == 1
-
-
-def test_every_line_is_short_ascii_whatever_the_mail_holds():
-    script = Script()
-    bodies = Bodies(html="<p>" + "ü" * 5000 + "</p>", text=".\nGrüße " + "x" * 5000)
-    file = Attachment("Ä" * 100 + ".bin", "application/octet-stream", bytes(range(256)) * 100)
-
-    send(script, mail(bodies=bodies, attachments=(file,), subject="ü" * 255))
-
-    assert script.mails[0].isascii()
-    assert max(len(line) for line in script.mails[0].splitlines()) < 998
-    text, html = (read(script).get_body((kind,)).get_content() for kind in ("plain", "html"))
-    assert (
-        text.replace("\r\n", "\n").rstrip("\n") == ".." + bodies.text[1:]
-    )  # the doubled dot is SMTP's (RFC 5321, 4.5.2)
-    assert html.rstrip() == bodies.html
-    (attached,) = read(script).iter_attachments()
-    assert attached.get_content() == file.data
-    assert attached.get_filename() == file.filename
 
 
 def test_the_probe_asks_again_only_after_five_seconds():
