@@ -31,7 +31,6 @@ class LogEvents:
                 orjson.dumps(body),
                 message_id=order.id,
                 headers=bound.headers() if bound else {},
-                app_id="broker",
             )
         )
         return "logged via RabbitMQ"

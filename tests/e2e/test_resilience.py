@@ -1,0 +1,112 @@
+"""Parts die, are killed and come back; the rest goes on. The defects of the Go system (D...) that these prove absent are named."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+import pytest
+import requests
+
+from tests.waiting import eventually
+
+SERVICES = ("auth", "broker", "frontend", "logger", "mailer", "worker")
+LOGIN = {"action": "auth", "auth": {"email": "admin@example.com", "password": "verysecret"}}
+
+
+def log(system, name: str, via: str) -> requests.Response:
+    return system.post("broker", "/handle", {"action": "log", "log": {"name": name, "data": "x", "via": via}})
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_killed_service_is_back_within_ten_seconds_and_status_says_so(system, service):
+    before = system.part(service)["restarts"]
+
+    system.kill(service)
+
+    eventually(lambda: system.part(service)["restarts"] == before + 1, seconds=10)
+    system.wait_ready(service, seconds=10)
+    line = next(line for line in system.command("status").stdout.splitlines() if line.startswith(f"{service} "))
+    assert line.split()[1] == "ready"
+    assert line.split()[3] == str(before + 1)
+
+
+def test_without_the_logger_logins_and_mail_go_on_and_events_wait(system, log_documents):
+    """D6: no login without the logger. D14: events dropped while nobody listens."""
+    name = f"waiting-{secrets.token_hex(4)}"
+    logins = log_documents.count_documents({"name": "authentication"})
+    mail = {"from": "a@b.example", "to": "c@d.example", "subject": "s", "message": "m"}
+    system.stop("logger")
+    try:
+        assert system.post("broker", "/handle", LOGIN).status_code == 202
+        assert system.post("broker", "/handle", {"action": "mail", "mail": mail}).status_code == 202
+        assert log(system, name, "amqp").status_code == 202
+        refused = log(system, name, "rpc")
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "2")
+        assert requests.get(system.url("broker", "/readyz"), timeout=5).json()["degraded"] is True
+    finally:
+        system.start("logger")
+
+    eventually(lambda: log_documents.count_documents({"name": name}) == 1)
+    eventually(lambda: log_documents.count_documents({"name": "authentication"}) == logins + 1)
+
+
+def test_without_rabbitmq_the_other_protocols_go_on_and_all_reconnect_by_themselves(system, log_documents):
+    """D15: one AMQP connection for life."""
+    name = f"reconnect-{secrets.token_hex(4)}"
+    system.stop("rabbitmq")
+    try:
+        assert log(system, name, "rpc").status_code == 202
+        assert system.post("broker", "/handle", LOGIN).status_code == 202
+        started = time.monotonic()
+        assert log(system, name, "amqp").status_code == 503
+        assert time.monotonic() - started < 6
+    finally:
+        system.start("rabbitmq")
+
+    eventually(lambda: log(system, f"{name}-after", "amqp").status_code == 202, seconds=20)
+    eventually(lambda: log_documents.count_documents({"name": f"{name}-after"}) == 1, seconds=30)
+
+
+def test_many_calls_leave_no_connection_behind(system):
+    """D4: one leaked connection for each call."""
+
+    def open_connections() -> int:
+        import psutil  # noqa: PLC0415 - comes with the runner's packages
+
+        port = int(system.env["LOGGER_RPC_PORT"])
+        pids = [system.part("logger")["pid"]]
+        children = [child for pid in pids for child in psutil.Process(pid).children(recursive=True)]
+        return sum(
+            1
+            for process in children
+            for connection in process.net_connections(kind="tcp")
+            if connection.status == "ESTABLISHED" and connection.laddr.port == port
+        )
+
+    for _ in range(50):
+        assert log(system, "leak", "rpc").status_code == 202
+
+    assert open_connections() <= int(system.env["BROKER_THREADS"])
+
+
+def test_a_paused_logger_costs_the_caller_five_seconds_at_most(system):
+    """D4, D5: no time-outs."""
+    import signal  # noqa: PLC0415 - only this test signals
+
+    import psutil  # noqa: PLC0415 - comes with the runner's packages
+
+    processes = psutil.Process(system.part("logger")["pid"]).children(recursive=True)
+    for process in processes:
+        process.send_signal(signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        reply = log(system, "paused", "rpc")
+        elapsed = time.monotonic() - started
+    finally:
+        for process in processes:
+            process.send_signal(signal.SIGCONT)
+
+    assert reply.status_code == 504
+    assert elapsed < 6
+    eventually(lambda: log(system, "resumed", "rpc").status_code == 202)
