@@ -84,12 +84,15 @@ def test_every_network_call_names_its_limit(call, limit):
     assert without == []
 
 
-def test_no_service_sleeps_in_a_loop_without_saying_how_long_it_tries():
-    """Waiting belongs to events and conditions that a stop can interrupt; `patiently` is the one exception."""
+# `patiently` is told its limit; the worker's pause looks for a stop signal every second, on a loop that offers no event.
+SLEEPERS = {"common/lifecycle.py", "worker/patient_consumer.py"}
+
+
+def test_services_wait_for_events_that_a_stop_can_interrupt_instead_of_sleeping():
     sleepers = [
         short(path)
         for path in modules(*SERVICES, "common")
-        if "time.sleep(" in path.read_text() and path.name != "lifecycle.py"
+        if "time.sleep(" in path.read_text() and short(path) not in SLEEPERS
     ]
 
     assert sleepers == []

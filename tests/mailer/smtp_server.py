@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import socketserver
 import ssl
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +13,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-CERTIFICATE = Path(__file__).parent / "tls" / "localhost.pem"
+import trustme
+
+
+def _make_certificate() -> Path:
+    """A key and a certificate for localhost, and the authority that signed it, in one file of this process's own."""
+    folder = tempfile.TemporaryDirectory(prefix="smtp-tls-")
+    atexit.register(folder.cleanup)
+    authority = trustme.CA()
+    path = Path(folder.name) / "localhost.pem"
+    for part in (authority.issue_cert("localhost").private_key_and_cert_chain_pem, authority.cert_pem):
+        part.write_to_path(path, append=True)
+    return path
+
+
+CERTIFICATE = _make_certificate()
 
 SILENCE = "silence"
 DRIP = "drip"

@@ -28,6 +28,12 @@ FRAME_POLICY = (
 
 def create_blueprint(store: Store, *, smtp_address: str) -> Blueprint:
     pages = Blueprint("page", __name__)
+    _add_list(pages, store, smtp_address=smtp_address)
+    _add_message(pages, store)
+    return pages
+
+
+def _add_list(pages: Blueprint, store: Store, *, smtp_address: str) -> None:
     patience = Patience()
 
     @pages.get("/")
@@ -54,6 +60,8 @@ def create_blueprint(store: Store, *, smtp_address: str) -> Blueprint:
         with patience.taken():
             return jsonify(revision=store.wait_for_change(since, timeout=timeout))
 
+
+def _add_message(pages: Blueprint, store: Store) -> None:
     @pages.get("/api/page/messages/<message_id>")
     def message(message_id: str) -> Response:
         return jsonify(_reading(known_message(store, message_id)))
@@ -77,8 +85,6 @@ def create_blueprint(store: Store, *, smtp_address: str) -> Blueprint:
         if found is None:
             raise NotFound("The mail has no part with this number.")
         return download(found.content, media_type=found.media_type, filename=found.filename)
-
-    return pages
 
 
 def _line(summary: Summary) -> dict[str, Any]:
