@@ -18,7 +18,8 @@ _PAUSE = 0.2
 _PER_LINE = 400
 _LEVELS = {"W": "WARNING", "E": "ERROR", "F": "FATAL", "I": "INFO", "D": "DEBUG"}
 _ALARMING = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red", "FATAL": "red"}
-_HEAD = frozenset({"ts", "level", "service", "msg"})
+# told by the columns of the view, or the same on every line
+_HEAD = frozenset({"ts", "level", "service", "msg", "version"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,7 @@ def _binds(host: str, number: int) -> bool:
             probe.bind((host, number))
         except OSError as error:
             if error.errno == errno.EACCES:
-                raise PortError(f"port {number} may only be opened by root; choose one above 1023") from error
+                raise PortError(f"port {number} may only be opened by root") from error
             return error.errno != errno.EADDRINUSE
     return True
 
@@ -138,4 +138,8 @@ def clashes(plan: PortPlan, parts: Iterable[str], host: str) -> list[Port]:
     """The ports of `parts` that somebody else holds."""
     wanted = set(parts)
     mine = [port for port in PORTS if port.part in wanted]
-    return [port for port in mine if not is_free(host if port.public else LOOPBACK, plan[port.name])]
+    try:
+        return [port for port in mine if not is_free(host if port.public else LOOPBACK, plan[port.name])]
+    except PortError as error:
+        names = ", ".join(port.name for port in mine if plan[port.name] < 1024)
+        raise PortError(f"{error}: choose one above 1023 for {names}") from error

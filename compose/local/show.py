@@ -70,7 +70,7 @@ def summary(instance: Instance, seconds: float) -> None:
     if rows:
         say("\n".join(columns(rows)))
     say()
-    say(paint(f"ready in {seconds:.1f} s", "green") + f"  ({len(running)} parts, state in {instance.state})")
+    say(paint(f"ready in {seconds:.1f} s", "green") + f"  ({len(running)} running, state in {instance.state})")
     if instance.is_dev:
         say("next: make status | logs | env | test | down")
 

@@ -30,7 +30,7 @@ def down(instance: Instance, *, at_once: bool) -> int:
         say(f"ending {len(left)} processes that a killed supervisor left behind")
         return 1 if process.end_leftovers(instance) else 0
     names = everything(instance, at_once=at_once)
-    say(f"stopped {len(names)} parts in {time.monotonic() - began:.1f} s")
+    say(f"stopped {', '.join(names) if len(names) < 4 else f'{len(names)} parts'} in {time.monotonic() - began:.1f} s")
     return 0
 
 
