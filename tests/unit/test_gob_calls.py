@@ -20,7 +20,7 @@ from common.rpc.gob import (
     struct_fields,
 )
 from common.rpc.gob.definitions import FIRST_ID, SECOND_ID, define_struct, struct_value
-from common.rpc.gob.typedefs import STRING, UINT, Struct
+from common.rpc.gob.typedefs import INT, STRING, UINT, Struct
 from common.rpc.gob.wire import message, uint
 
 METHOD = "RPCServer.LogInfo"
@@ -138,8 +138,11 @@ STRING_VALUE = message(bytes.fromhex("0c00026869"))
         ODD_HEADER.replace(uint(UINT << 1) + b"\0", uint(STRING << 1) + b"\0", 1)
         + struct_value(FIRST_ID, ("seven", "M.N"))
         + STRING_VALUE,
+        HEADER.replace(uint(UINT << 1) + b"\0\0", uint(INT << 1) + b"\0\0")
+        + struct_value(FIRST_ID, ("M.N", 1))
+        + STRING_VALUE,
     ],
-    ids=["no struct", "seq a string"],
+    ids=["no struct", "seq a string", "seq negative"],
 )
 def test_a_header_that_is_none_ends_the_stream(stream):
     with pytest.raises(GobError):

@@ -93,6 +93,17 @@ def test_an_array_of_another_length_than_defined_is_refused():
         read(define_container(NODE, ARRAY, 2, 3) + message(signed(NODE) + b"\0\x02\x02\x02"))
 
 
+def test_an_array_of_negative_length_is_refused():
+    with pytest.raises(GobError, match="bad array length"):
+        read(define_container(NODE, ARRAY, 2, -1))
+
+
+def test_a_struct_as_key_of_a_map_is_read_though_a_dict_cannot_hold_it():
+    stream = define_struct(65, "Key", ("A",)) + define_container(66, MAP, 65, 2)
+
+    assert read(stream + message(signed(66) + b"\0\x01" + b"\x01\x01k\0" + b"\x04")) == [{"{'A': 'k'}": 2}]
+
+
 def test_thousands_of_types_are_refused():
     stream = b"".join(define_struct(65 + number, "T", ()) for number in range(MAX_TYPES))
     read(stream)
@@ -130,10 +141,10 @@ def test_a_field_beyond_the_struct_is_refused():
         read(define_struct(65, "T", ("A",)) + message(signed(65) + b"\x02\x01a\0"))
 
 
-@pytest.mark.parametrize("length", [0, MAX_MESSAGE + 1, 2**63])
+@pytest.mark.parametrize("length", [uint(0), uint(MAX_MESSAGE + 1), uint(2**63), b"\x80"])
 def test_an_empty_or_oversized_message_is_refused_by_its_length_alone(length):
     with pytest.raises(GobError):
-        list(ValueStream().feed(uint(length)))
+        list(ValueStream().feed(length))
 
 
 def test_a_message_of_the_full_size_is_read():

@@ -47,7 +47,7 @@ def test_a_go_string_that_is_no_utf8_is_read_and_marked():
     assert not reader.unicode
 
 
-@pytest.mark.parametrize("wire", ["", "ff", "fe01", "80", "f70102030405060708"])
+@pytest.mark.parametrize("wire", ["", "ff", "fe01", "80", "f7010203040506070809"])
 def test_an_integer_that_is_cut_or_longer_than_64_bits_is_refused(wire):
     with pytest.raises(GobError):
         Reader(bytes.fromhex(wire)).uint()

@@ -182,6 +182,16 @@ def test_an_id_is_echoed_as_it_was_written(raw_id, pattern):
     assert reply_ok(request, "r") == b'{"id":%b,"result":"r","error":null}\n' % raw_id.encode()
 
 
+@pytest.mark.parametrize(
+    ("ids", "echoed"),
+    [('"id":1e1,"id":2e1', b"2e1"), ('"id":1e1,"ID":2e1', b"1e1"), ('"ID":1e1', b"1e1"), ('"ID":1e1,"Id":2e1', b"2e1")],
+)
+def test_of_several_ids_one_is_echoed(ids, echoed):
+    request = only(f'{{{ids},"method":"M.N","params":[{{}}]}}'.encode())
+
+    assert request.id == echoed
+
+
 @given(
     call_id=st.none() | st.integers() | st.text(), params=st.lists(st.dictionaries(st.text(), st.text()), max_size=2)
 )

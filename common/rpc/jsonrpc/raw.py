@@ -47,14 +47,17 @@ def elements(document: bytes) -> Iterator[bytes]:
 
 
 def member(document: bytes, name: str) -> bytes | None:
-    """The text of an object's member, whatever the case of its name; of several the last, as Go decodes them."""
-    found = None
+    """The text of an object's member called `name`, exactly or else in any case; of several the last."""
+    exact = other = None
     pieces = elements(document)
-    for key in pieces:
+    for raw_key in pieces:
         value = next(pieces)
-        if json.loads(key.decode(errors="replace")).casefold() == name:
-            found = value
-    return found
+        key = json.loads(raw_key.decode(errors="replace"))
+        if key == name:
+            exact = value
+        elif key.casefold() == name:
+            other = value
+    return other if exact is None else exact
 
 
 def compact(value: bytes) -> bytes:
