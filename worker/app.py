@@ -86,6 +86,8 @@ def _configuration(settings: WorkerSettings) -> dict[str, Any]:
         "task_reject_on_worker_lost": True,
         "worker_prefetch_multiplier": 1,
         "worker_cancel_long_running_tasks_on_connection_loss": True,
+        # It has no effect on quorum queues, and says so in a long line at every reconnection.
+        "worker_enable_prefetch_count_reduction": False,
         "worker_soft_shutdown_timeout": max(1.0, settings.shutdown_grace - STOP_RESERVE),
         "task_default_queue": JOBS_QUEUE,
         "task_queues": [

@@ -53,6 +53,7 @@ class LogListener(bootsteps.ConsumerStep):  # type: ignore[misc]  # celery ships
             log.critical("pool_not_supported", extra={"hint": "use --pool threads"})
             raise SystemExit(1)
         self._hub = c.hub
+        self._channel: Any = None
         self._subscription: Subscription | None = None
         self._timers: list[Any] = []
         self._batch_timer: Any = None
@@ -60,6 +61,7 @@ class LogListener(bootsteps.ConsumerStep):  # type: ignore[misc]  # celery ships
         self._watched = (-1, 0)
 
     def get_consumers(self, channel: Any) -> list[Subscription]:  # noqa: ANN401 - celery ships no types
+        self._channel = channel
         declare(channel, self.parts.topology)
         return [Subscription(channel, self.parts.queue, self.parts.intake, observer=self)]
 
@@ -74,6 +76,8 @@ class LogListener(bootsteps.ConsumerStep):  # type: ignore[misc]  # celery ships
             raise
         except Exception as error:
             log.exception("listener_not_started", extra={"reason": type(error).__name__, "pause": RESTART_SECONDS})
+            if self._channel is not None:
+                self._channel.close()
             self._timers = [c.hub.call_later(RESTART_SECONDS, self.start, c)]
             return
         (self._subscription,) = self.consumers

@@ -101,7 +101,7 @@ class LogIntake:
         session = self._session
         stored = [tag for _ in range(len(session.stored)) for tag in session.stored.popleft()]
         refused = [tag for _ in range(len(session.refused)) for tag in session.refused.popleft()]
-        # The refused first: an acknowledgement of everything up to a tag must not swallow them.
+        # The refused first, so that one acknowledgement can stand for all that lies around them.
         return session.ledger.refused(refused) + session.ledger.stored(stored)
 
     def end(self, seconds: float) -> None:

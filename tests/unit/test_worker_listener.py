@@ -216,6 +216,7 @@ def test_a_start_that_fails_on_a_healthy_connection_is_tried_again_later(bench):
     bench.step.start(bench.consumer)
     with pytest.raises(Exception, match="not consuming"):
         bench.pulse.check()
+    assert bench.channel.told == [("close",)]
     bench.channel.fails = None
 
     again, *arguments = bench.hub.later[RESTART_SECONDS]
