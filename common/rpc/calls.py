@@ -89,6 +89,11 @@ def sniff(head: bytes) -> Literal["gob", "json"]:
     return "gob" if head[1] == 0xFF else "json"
 
 
+def has_surrogate(text: str) -> bool:
+    """Whether `text` holds what neither UTF-8 nor any database can carry."""
+    return _SURROGATE.search(text) is not None
+
+
 def utf8(text: str) -> bytes:
     """UTF-8 of any str; a lone surrogate, which UTF-8 cannot carry, becomes U+FFFD as in Go."""
     try:

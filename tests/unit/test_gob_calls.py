@@ -109,16 +109,34 @@ def test_an_extra_of_another_type_is_passed_over():
     assert struct_fields(call({"Name": "n", "ID": 7}, {"Name": STRING, "ID": UINT}), struct) == {"Name": "n", "ID": ""}
 
 
-def test_a_string_that_is_no_utf8_fails_its_call_and_not_the_connection():
-    good = CallEncoder(PAYLOAD).encode(0, METHOD, {"Name": "n", "Data": "dd"})
-    follower = CallEncoder(PAYLOAD)
-    follower.encode(0, METHOD, {})
+def test_a_field_that_is_no_utf8_fails_its_call_and_not_the_connection():
+    encoder = CallEncoder(PAYLOAD)
+    sent = encoder.encode(0, METHOD, {"Name": "n", "Data": "dd"}).replace(b"dd", b"\xff\xfe")
 
-    bad, next_one = CallDecoder().feed(good.replace(b"dd", b"\xff\xfe") + follower.encode(1, METHOD, {"Name": "n"}))
+    bad, good = CallDecoder().feed(sent + encoder.encode(1, METHOD, {"Name": "n"}))
 
-    with pytest.raises(CallError, match="UTF-8"):
-        bad.check({METHOD})
-    next_one.check({METHOD})
+    with pytest.raises(CallError, match=r"RPCPayload\.Data is not valid UTF-8"):
+        struct_fields(bad, PAYLOAD)
+    assert struct_fields(good, PAYLOAD) == {"Name": "n", "Data": ""}
+
+
+def test_bytes_in_a_string_that_nobody_reads_do_no_harm():
+    sent = CallEncoder(PAYLOAD).encode(0, METHOD, {"Name": "n", "Data": "dd"}).replace(b"dd", b"\xff\xfe")
+
+    (received,) = CallDecoder().feed(sent)
+
+    assert struct_fields(received, GoStruct("main.P", ("Name",))) == {"Name": "n"}
+    assert struct_fields(received, GoStruct("main.P", ("Name",), extras=("Data",))) == {"Name": "n", "Data": ""}
+
+
+def test_a_method_that_is_no_utf8_is_answered_in_utf8():
+    odd = GobCall("X.\udcff", 0, {}, None)
+    with pytest.raises(CallError) as raised:
+        odd.check({METHOD})
+
+    (reply,) = ReplyDecoder().feed(ReplyEncoder().error(odd, raised.value.text))
+
+    assert reply.error == "rpc: can't find service X.\ufffd"
 
 
 def test_an_unknown_method_fails_in_the_words_of_go():

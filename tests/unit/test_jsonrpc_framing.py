@@ -140,6 +140,12 @@ def test_strings_that_are_no_unicode_are_marked_and_the_stream_goes_on(text, val
     assert (good.value, good.unicode) == ({"b": 1}, True)
 
 
+def test_a_number_beyond_every_float_is_no_reason_to_complain_about_unicode():
+    (document,) = DocumentStream().feed(b'{"a":1e999}\n')
+
+    assert document.unicode
+
+
 @pytest.mark.parametrize(
     ("head", "unit", "count", "tail"),
     [

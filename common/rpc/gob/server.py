@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from common.rpc.calls import CallError, GoStruct, check_method
+from common.rpc.calls import CallError, GoStruct, check_method, has_surrogate
 from common.rpc.gob.definitions import FIRST_ID, SECOND_ID, define_struct, string_value, struct_value
 from common.rpc.gob.typedefs import STRING, Struct
 from common.rpc.gob.values import Value, ValueStream
@@ -24,12 +24,9 @@ class GobCall:
     seq: int
     argument: object
     struct: Struct | None
-    fault: CallError | None = None
 
     def check(self, methods: Collection[str]) -> None:
-        """Raise CallError unless this is a sound call of one of `methods`."""
-        if self.fault:
-            raise self.fault
+        """Raise CallError unless this is a call of one of `methods`."""
         check_method(self.method, methods)
 
 
@@ -65,10 +62,7 @@ def _read_call(header: Value, argument: Value) -> GobCall:
     method, seq = members.get("ServiceMethod", ""), members.get("Seq", 0)
     if not isinstance(method, str) or type(seq) is not int or seq < 0:
         raise GobError("bad call header")
-    fault = None
-    if not (header.unicode and argument.unicode):
-        fault = CallError("gob: a string is not valid UTF-8")
-    return GobCall(method, seq, argument.content, argument.struct, fault)
+    return GobCall(method, seq, argument.content, argument.struct)
 
 
 def struct_fields(call: GobCall, struct: GoStruct) -> dict[str, str]:
@@ -85,8 +79,18 @@ def struct_fields(call: GobCall, struct: GoStruct) -> dict[str, str]:
             raise CallError(f"gob: wrong type (string) for received field {declared.name}.{name}")
     if declared.fields and not matched:
         raise CallError(f"gob: type mismatch: no fields matched compiling decoder for {struct.name}")
-    values = {name: call.argument.get(name, "") for name in struct.names}
-    return {name: value if isinstance(value, str) else "" for name, value in values.items()}
+    values = {name: _text(call.argument.get(name, "")) for name in struct.names}
+    for name in struct.fields:
+        if values[name] is None:
+            raise CallError(f"gob: field {struct.name}.{name} is not valid UTF-8")
+    return {name: value or "" for name, value in values.items()}
+
+
+def _text(value: object) -> str | None:
+    """A value that is a string of valid Unicode."""
+    if not isinstance(value, str):
+        return None
+    return value if value.isascii() or not has_surrogate(value) else None
 
 
 class ReplyEncoder:

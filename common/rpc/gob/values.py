@@ -45,12 +45,11 @@ _BASIC: dict[int, Callable[[Reader], Any]] = {
 class Value:
     """A decoded top-level value, with its type when it is a struct."""
 
-    __slots__ = ("content", "struct", "unicode")
+    __slots__ = ("content", "struct")
 
-    def __init__(self, content: object, struct: Struct | None, *, unicode: bool) -> None:
+    def __init__(self, content: object, struct: Struct | None) -> None:
         self.content = content
         self.struct = struct
-        self.unicode = unicode
 
 
 class ValueStream:
@@ -84,7 +83,7 @@ class ValueStream:
             struct = None
             if reader.uint():
                 raise GobError("bad start of a value that is no struct")
-        return Value(self._read(reader, type_id, MAX_DEPTH), struct, unicode=reader.unicode)
+        return Value(self._read(reader, type_id, MAX_DEPTH), struct)
 
     def _define(self, reader: Reader, type_id: int) -> None:
         before = reader.left

@@ -18,14 +18,12 @@ class GobError(StreamError):
 class Reader:
     """Reads one message. Every count is checked against the bytes that are left before it is believed."""
 
-    __slots__ = ("_budget", "_data", "_position", "unicode")
+    __slots__ = ("_budget", "_data", "_position")
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._position = 0
         self._budget = MAX_VALUES
-        self.unicode = True
-        """False once a string was met that is not UTF-8; Go's strings need not be."""
 
     @property
     def left(self) -> int:
@@ -64,12 +62,8 @@ class Reader:
         return self._data[start : start + size]
 
     def string(self) -> str:
-        raw = self.blob()
-        try:
-            return raw.decode()
-        except UnicodeDecodeError:
-            self.unicode = False
-            return raw.decode(errors="surrogateescape")
+        """Go's strings need not be UTF-8; bytes that are none come as lone surrogates."""
+        return self.blob().decode(errors="surrogateescape")
 
     def count(self) -> int:
         """How many elements follow; each takes at least one byte."""

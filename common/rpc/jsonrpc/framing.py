@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import orjson
 
-from common.rpc.calls import MAX_MESSAGE, StreamError
+from common.rpc.calls import MAX_MESSAGE, StreamError, has_surrogate
 
 MAX_DEPTH = 1024  # orjson's own limit
 _SPACE = re.compile(rb"[ \t\r\n]*")
@@ -40,16 +40,20 @@ def parse(text: bytes) -> Document:
     try:
         return Document(orjson.loads(text), text, unicode=True)
     except orjson.JSONDecodeError:
-        return Document(_parse_tolerantly(text), text, unicode=False)
+        return _parse_tolerantly(text)
 
 
-def _parse_tolerantly(text: bytes) -> object:
-    """Accept what is JSON by its grammar though its strings are no Unicode: then one call fails, not the stream."""
+def _parse_tolerantly(text: bytes) -> Document:
+    """Accept what is JSON by its grammar though its strings are no Unicode: then one call fails, not the stream.
+
+    Numbers too large for a float pass here as well; orjson refuses them.
+    """
     try:
         value: object = json.loads(text.decode(errors="surrogateescape"), parse_constant=_refuse)
+        written = json.dumps(value, ensure_ascii=False)
     except (ValueError, RecursionError) as error:
         raise FramingError("not JSON") from error
-    return value
+    return Document(value, text, unicode=not has_surrogate(written))
 
 
 def _refuse(constant: str) -> NoReturn:
