@@ -9,6 +9,7 @@ import pytest
 
 from common.rpc import gob, jsonrpc
 from common.rpc.calls import CallError
+from common.rpc.jsonrpc_client import JsonRpcClient
 from tests.go.peers import Outcome, call_from_go, go_server
 from tests.go.record import ESCAPES
 from tests.go.served import PAYLOAD, serve
@@ -123,6 +124,16 @@ def test_our_client_reads_the_error_of_a_go_method(codec):
             reply = first_of(connection, jsonrpc.ReplyDecoder())
 
     assert (reply.result, reply.error) == (None, "disk full")
+
+
+def test_the_pooled_client_of_our_services_can_call_a_go_logger():
+    with go_server("json") as server:
+        client = JsonRpcClient("logger", f"{server.address[0]}:{server.address[1]}", timeout=5)
+        replies = [client.call(METHOD, {"Name": f"n{number}", "Data": "d", "ID": "x"}) for number in range(3)]
+        client.close()
+
+        assert [reply.result for reply in replies] == [f"Processed payload via RPC:n{number}" for number in range(3)]
+        assert server.received() == {"Name": "n0", "Data": "d"}
 
 
 def first_of(connection: socket.socket, decoder: Any) -> Any:
