@@ -1,5 +1,6 @@
 """Builds the Go programs of this folder with Debian's Go, offline and outside the source tree, so that
-tests meet a real net/rpc peer. `GO` names another go binary; libraries come from Debian's GOPATH.
+tests meet a real net/rpc peer. Where Go was unpacked without root, `.local/tools.env` says where it is; the
+variable GO names another one.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+from compose.local.environment import read_dotenv
+from compose.local.paths import LOCAL, TOOLS_ENV
+
 SOURCES = Path(__file__).resolve().parent
-LOCAL = SOURCES.parents[1] / ".local"
+DEBIAN_LIBRARIES = "/usr/share/gocode"
 BUILD_TIMEOUT_S = 300
 
 
@@ -19,23 +23,27 @@ class GoMissingError(RuntimeError):
     """No Go compiler on this machine; the message says which package brings it."""
 
 
-def go_binary() -> str:
-    found = os.environ.get("GO") or shutil.which("go") or shutil.which("go", path="/usr/lib/go/bin")
-    if not found:
-        raise GoMissingError(
-            "no go compiler: apt-get install golang-go golang-github-rabbitmq-amqp091-go-dev, or set GO"
-        )
-    return found
-
-
 def go_environment() -> dict[str, str]:
-    return os.environ | {
+    """The process environment, after it what `make tools` found; no module is ever downloaded."""
+    found = read_dotenv(TOOLS_ENV) if TOOLS_ENV.is_file() else {}
+    if os.environ.get("GO"):
+        found.pop("GOROOT", None)
+    defaults = {"GO": shutil.which("go") or ""}
+    fixed = {
         "GO111MODULE": "off",
-        "GOPATH": os.environ.get("GOPATH", "/usr/share/gocode"),
+        # a developer's own GOPATH need not hold the AMQP client
+        "GOPATH": found.get("GOPATH", DEBIAN_LIBRARIES),
         "GOCACHE": str(LOCAL / "go-cache"),
         "CGO_ENABLED": "0",
         "GOFLAGS": "",
     }
+    return defaults | found | dict(os.environ) | fixed
+
+
+def go_binary(environment: dict[str, str]) -> str:
+    if not environment["GO"]:
+        raise GoMissingError("no Go compiler: run `make tools`, or install golang-go, or name one in the variable GO")
+    return environment["GO"]
 
 
 @cache
@@ -43,11 +51,12 @@ def go_program(name: str) -> Path:
     """Path of the freshly built program; Go's own cache makes repeated builds cheap."""
     target = LOCAL / "go-build" / name
     target.parent.mkdir(parents=True, exist_ok=True)
-    command = [go_binary(), "build", "-o", str(target), "."]
+    environment = go_environment()
+    command = [go_binary(environment), "build", "-o", str(target), "."]
     built = subprocess.run(
         command,
         cwd=SOURCES / name,
-        env=go_environment(),
+        env=environment,
         capture_output=True,
         text=True,
         timeout=BUILD_TIMEOUT_S,
