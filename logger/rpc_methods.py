@@ -15,9 +15,12 @@ from logger.service import LogService
 
 log = logging.getLogger("request")
 
-PAYLOAD = GoStruct("main.RPCPayload", ("Name", "Data"))
-# Members that our own callers add; a Go server ignores them, a Go client sends none of them. They count when they are strings.
-ADDITIONS = ("ID", "Level", "Service", "Timestamp", "RequestID", "Traceparent")
+PAYLOAD = GoStruct(
+    "main.RPCPayload",
+    ("Name", "Data"),
+    # what our own callers add: a Go server ignores it, a Go client sends none of it
+    extras=("ID", "Level", "Service", "Timestamp", "RequestID", "Traceparent"),
+)
 LOG_INFO = "RPCServer.LogInfo"
 METHODS = (LOG_INFO,)
 
@@ -57,14 +60,14 @@ class RpcMethods:
 
 
 def _draft(arguments: Mapping[str, str]) -> Draft:
-    request = context.continue_context(arguments.get("RequestID"), arguments.get("Traceparent"))
+    request = context.continue_context(arguments["RequestID"], arguments["Traceparent"])
     return Draft(
         name=arguments["Name"],
         data=arguments["Data"],
-        id=arguments.get("ID", ""),
-        level=arguments.get("Level", ""),
-        service=arguments.get("Service", ""),
-        timestamp=arguments.get("Timestamp", ""),
+        id=arguments["ID"],
+        level=arguments["Level"],
+        service=arguments["Service"],
+        timestamp=arguments["Timestamp"],
         request_id=request.request_id,
         trace_id=request.trace_id,
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from common.rpc import gob, jsonrpc
 from common.rpc.calls import CallError, StreamError, sniff
 from common.rpc.tcp_server import Exchange, Session
-from logger.rpc_methods import ADDITIONS, METHODS, PAYLOAD, RpcCall, RpcMethods
+from logger.rpc_methods import METHODS, PAYLOAD, RpcCall, RpcMethods
 
 
 class SniffingSession:
@@ -109,26 +109,17 @@ def _requests(message: jsonrpc.Request | jsonrpc.Batch) -> Iterator[jsonrpc.Requ
 def _prepared_json(request: jsonrpc.Request) -> RpcCall | CallError:
     try:
         request.check(METHODS)
-        fields = jsonrpc.struct_fields(request, PAYLOAD)
+        return RpcCall(request.method, jsonrpc.struct_fields(request, PAYLOAD))
     except CallError as error:
         return error
-    argument = request.params[0] if isinstance(request.params, list) and request.params else request.params
-    return RpcCall(request.method, fields | _additions(argument))
 
 
 def _prepared_gob(call: gob.GobCall) -> RpcCall | CallError:
     try:
         call.check(METHODS)
-        fields = gob.struct_fields(call, PAYLOAD)
+        return RpcCall(call.method, gob.struct_fields(call, PAYLOAD))
     except CallError as error:
         return error
-    return RpcCall(call.method, fields | _additions(call.argument))
-
-
-def _additions(argument: object) -> dict[str, str]:
-    if not isinstance(argument, dict):
-        return {}
-    return {name: value for name in ADDITIONS if isinstance(value := argument.get(name), str)}
 
 
 def _json_reply(request: jsonrpc.Request, answer: str | CallError) -> bytes:

@@ -10,7 +10,15 @@ import pytest
 from pymongo import MongoClient
 from pymongo.collection import Collection
 
+from compose.local.environment import read_dotenv
+from compose.local.paths import TOOLS_ENV
 from tests.system import System
+
+
+def pytest_configure() -> None:
+    """What `make tools` found or unpacked counts, unless the environment names something else."""
+    if TOOLS_ENV.is_file() and (browser := read_dotenv(TOOLS_ENV).get("CHROMIUM")):
+        os.environ.setdefault("CHROMIUM", browser)
 
 
 @pytest.fixture(scope="session")
