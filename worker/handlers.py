@@ -14,14 +14,9 @@ import orjson
 
 from common import context
 from common.ids import is_safe_id, new_record_id
+from protos.limits import LEVEL_ALIASES, LEVELS, MAX_DATA_BYTES, MAX_NAME_CHARACTERS, MAX_SERVICE_CHARACTERS
 from worker.domain import Accepted, Delivery, Entry, Rejected
 
-# The log store's own limits: it would refuse what is over them, one call later.
-MAX_BODY_BYTES = 1024 * 1024
-MAX_NAME_CHARACTERS = 255
-MAX_SERVICE_CHARACTERS = 64
-
-LEVELS = frozenset(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 _KEY_PREFIX = "log."
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -67,7 +62,7 @@ def read(delivery: Delivery) -> Entry:
 
 
 def _object(raw: bytes) -> dict[str, object]:
-    if len(raw) > MAX_BODY_BYTES:
+    if len(raw) > MAX_DATA_BYTES:
         raise PoisonError("body is larger than 1 MiB")
     try:
         body = orjson.loads(raw)
@@ -109,10 +104,12 @@ def _id(body: Mapping[str, object], properties: Mapping[str, object]) -> str:
 
 
 def _level(given: object, routing_key: str) -> str:
-    if isinstance(given, str) and given.upper() in LEVELS:
-        return given.upper()
-    level = routing_key.removeprefix(_KEY_PREFIX).upper()
-    return level if level in LEVELS else "INFO"
+    for value in (given, routing_key.removeprefix(_KEY_PREFIX)):
+        if isinstance(value, str) and value:
+            level = LEVEL_ALIASES.get(value.upper(), value.upper())
+            if level in LEVELS:
+                return level
+    return "INFO"
 
 
 def _service(given: object, properties: Mapping[str, object]) -> str:
