@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import random
 import socket
-import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 LOOPBACK: Final = "127.0.0.1"
@@ -98,18 +95,14 @@ def free_block() -> tuple[dict[str, int], int]:
 
 
 def _lock_base(base: int) -> int | None:
-    path = Path(tempfile.gettempdir(), f"ports-{base}.lock")
+    """A name in Linux's abstract socket space: it belongs to one process of any user, and goes with its descriptor."""
+    name = socket.socket(socket.AF_UNIX)
     try:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        name.bind(f"\0microservices-ports-{base}")
     except OSError:
-        # another user's lock file
+        name.close()
         return None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        return None
-    return lock
+    return name.detach()
 
 
 def is_free(host: str, number: int) -> bool:
