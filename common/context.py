@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from common.ids import is_safe_id, new_request_id
+from common.ids import is_safe_id, new_hex, new_request_id
 
 REQUEST_ID_HEADER = "X-Request-Id"
 TRACEPARENT_HEADER = "traceparent"
@@ -46,8 +45,8 @@ def continue_context(request_id: str | None, traceparent: str | None) -> Request
     match = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
     return RequestContext(
         request_id=request_id if request_id and is_safe_id(request_id) else new_request_id(),
-        trace_id=match[1] if match else secrets.token_hex(16),
-        span_id=secrets.token_hex(8),
+        trace_id=match[1] if match else new_hex(32),
+        span_id=new_hex(16),
         flags=match[3] if match else "01",
     )
 
