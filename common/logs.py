@@ -91,6 +91,8 @@ def logging_config(service: str, *, level: str, style: str) -> dict[str, Any]:
             "pymongo": quiet,
             "amqp": quiet,
             "kombu": quiet,
+            # tells the broker's address at every connection
+            "celery.worker.consumer.connection": quiet,
             "alembic": quiet,
         },
     }

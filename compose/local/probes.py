@@ -68,6 +68,16 @@ def valkey(host: str, port: int) -> Probe:
     return ask
 
 
+def epmd(host: str, port: int) -> Probe:
+    """Asks the port mapper for its names; a connection without a question is a line in its log each time."""
+
+    async def ask() -> None:
+        if len(await _exchange(host, port, b"\x00\x01n", 64)) < 4:
+            raise ProbeError("no answer")
+
+    return ask
+
+
 def tcp(host: str, port: int) -> Probe:
     async def ask() -> None:
         async with asyncio.timeout(_TIMEOUT):

@@ -162,7 +162,7 @@ def parts(site: Site) -> list[Part]:
         kind=Kind.SERVER,
         address=f"{LOOPBACK}:{site.ports['EPMD_PORT']}",
         prepare=partial(_prepare_epmd, site),
-        probe=probes.tcp(LOOPBACK, site.ports["EPMD_PORT"]),
+        probe=probes.epmd(LOOPBACK, site.ports["EPMD_PORT"]),
         grace=1.0,
     )
     rabbit = Part(
