@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 from pymongo import MongoClient
 from pymongo.collection import Collection
 
 from compose.local.environment import read_dotenv
 from compose.local.paths import TOOLS_ENV
+from tests.browser import headless
 from tests.system import System
 
 
@@ -35,6 +37,13 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     finally:
         if not running:
             system.down()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """For one module only, since Playwright keeps an event loop running in the thread meanwhile."""
+    with headless() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,13 @@
-"""A headless browser. It lives for one module only, since Playwright keeps an event loop running in the thread meanwhile."""
+"""A page of its own for each test of the console, and what it said and asked for."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage"
-)
 DESK = {"width": 1280, "height": 900}
 
 
@@ -33,22 +27,6 @@ class Watch:
 
     def on_request(self, request: Request) -> None:
         self.requests.append(request.url)
-
-
-def _chromium() -> str:
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
-    if not os.access(found, os.X_OK):
-        pytest.fail(f"no browser at {found}: install chromium, or name one in the variable CHROMIUM", pytrace=False)
-    return found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = _chromium()
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=FLAGS.split())
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

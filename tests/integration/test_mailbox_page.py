@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 from collections.abc import Iterator
 from email.message import EmailMessage
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.mailbox.running import RunningMailbox, free_port, letter, running_mailbox
 
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage"
-)
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 HOSTILE = """<!doctype html><html><head>
@@ -31,15 +26,6 @@ HOSTILE = """<!doctype html><html><head>
 def mailbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMailbox]:
     with running_mailbox(tmp_path_factory.mktemp("page") / "mail.db") as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-        opened = playwright.chromium.launch(executable_path=found, args=FLAGS.split())
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
