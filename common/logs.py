@@ -53,7 +53,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0]:
             line["error.type"] = record.exc_info[0].__name__
             line["error.stack"] = "".join(traceback.format_exception(*record.exc_info))
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return json.dumps(line, default=str)
 
 
 class ConsoleFormatter(logging.Formatter):

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+import logging
+import sys
+
+import pytest
+
+from common import context
+from common.logs import JsonFormatter, ServiceFilter
+
+
+@pytest.fixture
+def line():
+    """The JSON line of one record, as the handler would write it."""
+    formatter, service = JsonFormatter(), ServiceFilter("auth")
+
+    def make(message: str, *, level: int = logging.INFO, exc_info=None, **fields: object) -> dict:
+        record = logging.LogRecord("auth.service", level, "file.py", 1, message, (), exc_info)
+        vars(record).update(fields)
+        service.filter(record)
+        text = formatter.format(record)
+        assert "\n" not in text
+        parsed: dict = json.loads(text)
+        return parsed
+
+    return make
+
+
+def test_a_line_names_time_level_service_event_and_its_fields(line):
+    parsed = line("login_refused", level=logging.WARNING, attempts=3)
+
+    assert (parsed["level"], parsed["service"], parsed["msg"], parsed["attempts"]) == (
+        "WARNING",
+        "auth",
+        "login_refused",
+        3,
+    )
+    assert parsed["ts"].endswith("Z")
+
+
+def test_a_line_inside_a_request_carries_its_identity(line):
+    with context.bound(context.continue_context("req-1", None)) as bound:
+        parsed = line("anything")
+
+    assert (parsed["request_id"], parsed["trace_id"]) == ("req-1", bound.trace_id)
+    assert "request_id" not in line("anything")
+
+
+@pytest.mark.parametrize("hostile", ["line\nbreak", "\ud800 lone", "Größe ☃", '"quoted"', "\x00"])
+def test_no_text_breaks_the_line_or_the_stream(line, hostile):
+    parsed = line("anything", text=hostile)
+
+    assert parsed["text"] == hostile
+
+
+def test_a_failure_brings_its_type_and_its_stack(line):
+    def fail() -> None:
+        raise ValueError("broken")
+
+    try:
+        fail()
+    except ValueError:
+        parsed = line("request_failed", exc_info=sys.exc_info())
+
+    assert parsed["error.type"] == "ValueError"
+    assert "test_common_logs" in parsed["error.stack"]
