@@ -1,0 +1,148 @@
+"""The publisher against a real RabbitMQ: what it says is taken is in a queue, and what is not is told."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+import pytest
+from kombu import Connection
+
+from common.amqp.publisher import MAX_PENDING, Message, Publisher
+from common.amqp.topology import Exchange, Queue, Topology
+from common.errors import AppError, DeadlineError, TooManyError, UnavailableError
+from tests.waiting import eventually
+
+
+@pytest.fixture
+def name() -> str:
+    return f"test.publisher.{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+def topology(system, name) -> Iterator[Topology]:
+    """An exchange with one queue that takes `in.*`, and one of at most three messages that takes `few`; deleted at the end."""
+    yield Topology(
+        exchanges=(Exchange(name),),
+        queues=(
+            Queue(name, name, ("in.*",)),
+            Queue(f"{name}.few", name, ("few",), {"x-max-length": 3, "x-overflow": "reject-publish"}),
+        ),
+    )
+    with Connection(system.env["RABBIT_URL"], connect_timeout=5) as connection, connection.channel() as channel:
+        for queue in (name, f"{name}.few"):
+            channel.queue_delete(queue)
+        channel.exchange_delete(name)
+
+
+@pytest.fixture
+def publisher(system, topology) -> Iterator[Publisher]:
+    publisher = Publisher(system.env["RABBIT_URL"], topology, timeout=5)
+    publisher.start()
+    yield publisher
+    publisher.stop()
+
+
+def message(name: str, key: str = "in.x", message_id: str = "") -> Message:
+    return Message(name, key, b"{}", message_id=message_id or secrets.token_hex(8), headers={"X-Request-Id": "r"})
+
+
+def waiting(system, queue: str) -> int:
+    with Connection(system.env["RABBIT_URL"], connect_timeout=5) as connection, connection.channel() as channel:
+        return channel.queue_declare(queue, passive=True).message_count
+
+
+def test_what_many_callers_publish_at_once_is_all_in_the_queue(system, publisher, name):
+    with ThreadPoolExecutor(32) as pool:
+        list(pool.map(lambda _: publisher.publish(message(name)), range(500)))
+
+    assert waiting(system, name) == 500
+
+
+def test_a_message_is_persistent_and_carries_its_identity(system, publisher, name):
+    publisher.publish(message(name, message_id="order-1"))
+
+    with Connection(system.env["RABBIT_URL"], connect_timeout=5) as connection, connection.channel() as channel:
+        got = channel.basic_get(name, no_ack=True)
+    assert got.properties["delivery_mode"] == 2
+    assert got.properties["message_id"] == "order-1"
+    assert got.properties["application_headers"] == {"X-Request-Id": "r"}
+
+
+def test_what_no_queue_takes_is_no_success_and_keeps_no_other_out(publisher, name):
+    lost = message(name, "nowhere")
+
+    outcomes = publisher.outcomes([message(name), lost, message(name)])
+
+    assert outcomes[0] is None
+    assert isinstance(outcomes[1], UnavailableError)
+    assert outcomes[2] is None
+
+
+def test_two_lost_messages_of_one_id_are_both_told(publisher, name):
+    outcomes = publisher.outcomes([message(name, "nowhere", "same"), message(name, "nowhere", "same")])
+
+    assert [type(outcome) for outcome in outcomes] == [UnavailableError, UnavailableError]
+
+
+def test_a_full_queue_refuses_and_the_caller_hears_it(publisher, name):
+    outcomes = [publisher.outcomes([message(name, "few")])[0] for _ in range(8)]
+
+    assert outcomes[0] is None
+    assert isinstance(outcomes[-1], UnavailableError)
+
+
+def test_more_than_may_wait_is_refused_before_it_is_sent(system, publisher, name):
+    with pytest.raises(TooManyError):
+        publisher.publish_many([message(name) for _ in range(MAX_PENDING + 1)])
+
+    assert waiting(system, name) == 0
+
+
+def test_without_rabbitmq_callers_are_told_quickly_and_the_connection_comes_back_by_itself(system, publisher, name):
+    publisher.publish(message(name))
+    system.stop("rabbitmq")
+    try:
+        started = time.monotonic()
+        with pytest.raises(AppError):
+            publisher.publish(message(name))
+        assert time.monotonic() - started < 6
+        with pytest.raises(UnavailableError):
+            publisher.check()
+    finally:
+        system.start("rabbitmq")
+
+    eventually(lambda: publisher.outcomes([message(name)]) == [None], seconds=20)
+    publisher.check()
+
+
+def test_a_paused_rabbitmq_costs_the_time_out_and_no_more(system, name, topology):
+    publisher = Publisher(system.env["RABBIT_URL"], topology, timeout=1)
+    publisher.start()
+    server = psutil.Process(system.part("rabbitmq")["pid"])
+    processes = [server, *server.children(recursive=True)]
+    try:
+        eventually(lambda: publisher.outcomes([message(name)]) == [None])
+        for process in processes:
+            process.send_signal(signal.SIGSTOP)
+        started = time.monotonic()
+        with pytest.raises((DeadlineError, UnavailableError)):
+            publisher.publish(message(name))
+        assert time.monotonic() - started < 3
+    finally:
+        for process in processes:
+            process.send_signal(signal.SIGCONT)
+
+    eventually(lambda: publisher.outcomes([message(name)]) == [None], seconds=30)
+    publisher.stop()
+
+
+def test_a_publisher_that_stopped_refuses(publisher, name):
+    publisher.stop()
+
+    with pytest.raises(UnavailableError):
+        publisher.publish(message(name))
