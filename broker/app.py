@@ -96,6 +96,7 @@ def _allow_origins(app: Flask, origins: list[str]) -> None:
             "traceparent",
         ],
         expose_headers=["Link", "Location", "Retry-After", "X-Request-Id", "X-Trace-Id"],
+        always_send=False,
         supports_credentials="*" not in origins,
         max_age=300,
     )

@@ -24,6 +24,7 @@ class LogOrder:
     name: str
     data: str
     level: str
+    service: str
     timestamp: str
 
 

@@ -11,7 +11,7 @@ from broker.domain import LogOrder, Via
 from common.errors import UnsupportedError
 from common.ids import is_safe_id, new_record_id
 from common.web.reading import Body, Text, no_nul
-from protos.limits import LEVEL_ALIASES, LEVELS, MAX_DATA_BYTES, MAX_NAME_CHARACTERS
+from protos.limits import LEVEL_ALIASES, LEVELS, MAX_DATA_BYTES, MAX_NAME_CHARACTERS, MAX_SERVICE_CHARACTERS
 
 
 class HandleBody(Body):
@@ -53,6 +53,7 @@ class LogPayload(Body):
     via: str = Via.RPC
     level: Annotated[str, BeforeValidator(_level)] = "INFO"
     id: Annotated[str, AfterValidator(_record_id)] = ""
+    service: Annotated[str, StringConstraints(max_length=MAX_SERVICE_CHARACTERS), AfterValidator(no_nul)] = ""
 
     def order(self) -> LogOrder:
         return LogOrder(
@@ -60,6 +61,7 @@ class LogPayload(Body):
             name=self.name,
             data=self.data,
             level=self.level,
+            service=self.service or "broker",
             timestamp=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         )
 

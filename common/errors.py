@@ -13,6 +13,7 @@ from typing import ClassVar
 
 class Kind(StrEnum):
     MALFORMED = "malformed"
+    TOO_LARGE = "too_large"
     INVALID = "invalid"
     UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"
@@ -56,6 +57,12 @@ class MalformedError(AppError):
     """The input cannot be read at all."""
 
     kind = Kind.MALFORMED
+
+
+class TooLargeError(AppError):
+    """The input can be read and is more than one message may hold."""
+
+    kind = Kind.TOO_LARGE
 
 
 class InvalidError(AppError):

@@ -21,6 +21,7 @@ class LogEvents:
             "data": order.data,
             "id": order.id,
             "level": order.level,
+            "service": order.service,
             "timestamp": order.timestamp,
         }
         bound = context.current()
@@ -31,6 +32,7 @@ class LogEvents:
                 orjson.dumps(body),
                 message_id=order.id,
                 headers=bound.headers() if bound else {},
+                app_id="broker",
             )
         )
         return "logged via RabbitMQ"

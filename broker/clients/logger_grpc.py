@@ -20,6 +20,7 @@ class LoggerGrpcDoor:
             data=order.data,
             id=order.id,
             level=order.level,
+            service=order.service,
             timestamp=order.timestamp,
             request_id=bound.request_id if bound else "",
             trace_id=bound.trace_id if bound else "",

@@ -23,6 +23,7 @@ class LoggerRpcDoor:
             "Data": order.data,
             "ID": order.id,
             "Level": order.level,
+            "Service": order.service,
             "Timestamp": order.timestamp,
         }
         if (bound := context.current()) is not None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 from flask import Blueprint, Response
 
 from broker.domain import Answer, Via
 from broker.schemas import HandleBody, LogPayload
 from broker.service import BrokerService
-from common.errors import InvalidError, MalformedError, Problem
+from common.errors import InvalidError, MalformedError, Problem, TooLargeError
 from common.web.access import Access, access
-from common.web.reading import read_json, read_json_value, validate
+from common.web.reading import MAX_BODY, read_json, read_json_value, validate
 from common.web.replies import envelope
+
+# What a door adds to an entry (id, level, time, identity of the request) must still fit into the next message.
+MAX_ENTRY = MAX_BODY - 4096
 
 
 def legacy_blueprint(service: BrokerService) -> Blueprint:
@@ -23,6 +27,7 @@ def legacy_blueprint(service: BrokerService) -> Blueprint:
         "log": lambda body: _log(service, _section(body.log, "log"), under="#/log"),
         "mail": lambda body: service.send_mail(_section(body.mail, "mail")),
     }
+    actions |= {f"log-{via}": _log_by(service, via) for via in Via}
 
     @blueprint.route("/", methods=["GET", "POST"])
     @access(Access.PUBLIC)
@@ -56,6 +61,12 @@ def _section(value: Any, name: str) -> dict[str, Any]:  # noqa: ANN401 - any JSO
     return value
 
 
+def _log_by(service: BrokerService, via: Via) -> Callable[[HandleBody], Answer]:
+    return lambda body: _log(service, _section(body.log, "log"), under="#/log", via=via)
+
+
 def _log(service: BrokerService, section: object, *, under: str, via: Via | None = None) -> Answer:
     payload = validate(LogPayload, section, under=under)
+    if len(orjson.dumps([payload.name, payload.data])) > MAX_ENTRY:
+        raise TooLargeError(f"log entry is larger than {MAX_ENTRY} bytes")
     return service.log(payload.order(), via or payload.door())

@@ -53,7 +53,7 @@ def create_flask(
     app = Flask(service, static_folder=static_folder)
     app.json_provider_class = OrjsonProvider
     app.json = OrjsonProvider(app)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1
     app.url_map.strict_slashes = False
     app.extensions["lifecycle"] = lifecycle or Lifecycle()
     app.before_request(_begin)

@@ -24,6 +24,7 @@ from common.errors import (
     MalformedError,
     NotFoundError,
     Problem,
+    TooLargeError,
     TooManyError,
     UnauthenticatedError,
     UnavailableError,
@@ -39,7 +40,7 @@ _SPOKEN: dict[int, type[AppError]] = {
     403: ForbiddenError,
     404: NotFoundError,
     409: ConflictError,
-    413: InvalidError,
+    413: TooLargeError,
     415: MalformedError,
 }
 

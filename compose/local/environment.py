@@ -89,16 +89,15 @@ def addresses(ports: PortPlan, host: str) -> dict[str, str]:
         "CORS_ORIGINS": f"http://localhost:{console},http://127.0.0.1:{console}",
         "BROKER_URL": f"http://{browser}:{ports['BROKER_PORT']}",
         "MAILBOX_URL": f"http://{browser}:{ports['MAILBOX_PORT']}",
+        "RABBIT_MANAGEMENT_URL": f"http://{browser}:{ports['RABBIT_MANAGEMENT_PORT']}",
     }
 
 
 def printed_values(instance: Instance, ports: PortPlan, services: Mapping[str, str]) -> dict[str, str]:
     """What `env` prints: the variables of the services and the doors that only tools and tests use."""
     host = reachable(services["BIND_HOST"])
-    pages = {"RABBIT_MANAGEMENT_URL": f"http://guest:guest@{LOOPBACK}:{ports['RABBIT_MANAGEMENT_PORT']}"}
     return {
         **services,
-        **(pages if instance.is_dev else {}),
         "FRONTEND_URL": f"http://{host}:{ports['FRONTEND_PORT']}",
         "WORKER_URL": f"http://{host}:{ports['WORKER_PORT']}",
         "POSTGRES_ADMIN_DSN": f"host={LOOPBACK} port={ports['POSTGRES_PORT']} "

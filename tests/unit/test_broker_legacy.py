@@ -112,10 +112,23 @@ def test_log_goes_by_rpc_unless_told_otherwise_and_says_what_became_of_it(client
     assert reply.json["data"] == {"id": behind.asked[0][1].id, "stored": stored, "via": via}
 
 
-def test_an_id_given_by_the_writer_is_kept(client, behind):
-    client.post("/handle", json={"action": "log", "log": LOG | {"id": "order-9"}})
+def test_an_id_and_a_service_given_by_the_writer_are_kept(client, behind):
+    client.post("/handle", json={"action": "log", "log": LOG | {"id": "order-9", "service": "shop"}})
+    client.post("/handle", json={"action": "log", "log": LOG})
 
-    assert behind.asked[0][1].id == "order-9"
+    (_, given), (_, bare) = behind.asked
+    assert (given.id, given.service) == ("order-9", "shop")
+    assert bare.service == "broker"
+
+
+@pytest.mark.parametrize("via", ["http", "rpc", "grpc", "amqp"])
+def test_an_action_may_name_the_protocol_itself(client, behind, via):
+    assert client.post("/handle", json={"action": f"log-{via}", "log": LOG}).status_code == 202
+    assert behind.asked[0][0] == via
+
+
+def test_no_origin_is_named_to_who_has_none(client):
+    assert "Access-Control-Allow-Origin" not in client.post("/").headers
 
 
 def test_sections_of_other_actions_are_not_read_since_go_clients_send_them_empty(client):
