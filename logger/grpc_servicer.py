@@ -8,6 +8,7 @@ from common.errors import InvalidError
 from logger.domain import Draft, Recorded
 from logger.service import LogService
 from protos import logs_pb2, logs_pb2_grpc
+from protos.limits import MAX_ENTRIES
 
 SERVICE_NAME = logs_pb2.DESCRIPTOR.services_by_name["LogService"].full_name
 
@@ -23,6 +24,8 @@ class LogServicer(logs_pb2_grpc.LogServiceServicer):
     def WriteLogs(
         self, request: logs_pb2.WriteLogsRequest, context: grpc.ServicerContext
     ) -> logs_pb2.WriteLogsResponse:
+        if len(request.entries) > MAX_ENTRIES:
+            raise InvalidError(f"a call may carry {MAX_ENTRIES} entries at most")
         results = self._service.record_many([_draft(entry) for entry in request.entries], door="grpc")
         return logs_pb2.WriteLogsResponse(results=[_result(result) for result in results])
 

@@ -30,7 +30,7 @@ class _Job:
 
 
 class LogWriter:
-    """Thread-safe. Memory is bounded by `max_pending` entries; `timeout` is the time in seconds that a caller waits."""
+    """Thread-safe. Memory is bounded by `max_pending` entries, or one larger call; `timeout` is the time in seconds that a caller waits."""
 
     def __init__(
         self,

@@ -8,3 +8,5 @@ PROTOCOLS = ("http", "rpc", "grpc", "amqp")
 MAX_NAME_CHARACTERS = 255
 MAX_SERVICE_CHARACTERS = 64
 MAX_DATA_BYTES = 1024 * 1024
+# In one call of WriteLogs: more would keep every other writer waiting.
+MAX_ENTRIES = 1_000

@@ -8,6 +8,7 @@ because a confirm alone does not mean that anything was routed.
 from __future__ import annotations
 
 import logging
+import select
 import threading
 import time
 from collections import deque
@@ -162,6 +163,7 @@ class Publisher:
         except (OSError, amqp.AMQPError) as error:
             log.warning("amqp_connection_lost", extra={"reason": type(error).__name__})
             self._disconnect()
+            _finish_all(link.sent, DeadlineError("the message queue hung up before it confirmed"))
             _finish_all(batch, UnavailableError("the message queue cannot be reached"))
 
     def _connected(self) -> _Link | None:
@@ -208,6 +210,8 @@ class _Link:
             self.close()
             raise
         self._tag = 0
+        # of the window that is under way: what may have been stored even when nothing confirms it
+        self.sent: list[_Waiting] = []
         self._unconfirmed: dict[int, _Waiting] = {}
         self._by_id: dict[str, list[_Waiting]] = {}
         self._channel.events["basic_ack"].add(self._on_ack)
@@ -220,10 +224,13 @@ class _Link:
 
     def send(self, batch: list[_Waiting]) -> None:
         """Publishes all, then waits for their confirms; what is not confirmed by its deadline fails as unknown."""
+        self.sent = []
+        self._hear()
         for each in batch:
             self._tag += 1
             self._unconfirmed[self._tag] = each
             self._by_id.setdefault(each.message.message_id, []).append(each)
+            self.sent.append(each)
             self._channel.basic_publish(
                 _wire(each.message),
                 exchange=each.message.exchange,
@@ -241,6 +248,13 @@ class _Link:
                 _finish_all(batch, DeadlineError("the message queue did not confirm in time"))
                 raise
         self._by_id.clear()
+
+    def _hear(self) -> None:
+        """Takes in what has arrived, a lost connection above all, before anything is sent into it."""
+        poll = select.poll()
+        poll.register(self._connection.connection.sock, select.POLLIN)
+        while poll.poll(0):
+            self._connection.drain_events(timeout=CONNECT_SECONDS)
 
     def tend(self) -> None:
         """Keeps an idle connection alive and notices a dead one."""

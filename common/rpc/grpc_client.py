@@ -75,8 +75,3 @@ class GrpcClient:
 
     def close(self) -> None:
         self.channel.close()
-
-
-def ready(channel: grpc.Channel, *, seconds: float) -> None:
-    """Waits until the channel is connected; raises grpc.FutureTimeoutError when it is not in time."""
-    grpc.channel_ready_future(channel).result(timeout=seconds)

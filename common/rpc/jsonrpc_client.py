@@ -43,8 +43,9 @@ class _Connection:
     @property
     def stale(self) -> bool:
         """Something to read on an idle connection is its end, or an answer that nobody waits for."""
-        readable, _, _ = select.select([self._socket], [], [], 0)
-        return bool(readable)
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(0))
 
     def close(self) -> None:
         with suppress(OSError):
@@ -80,10 +81,10 @@ class JsonRpcClient:
         if kept is not None:
             try:
                 return self._call_on(kept, method, params, deadline)
-            except (EOFError, ConnectionError):
-                pass
             except TimeoutError as error:
                 raise DeadlineError(f"{self.name} did not answer in time") from error
+            except (EOFError, OSError):
+                pass
         try:
             fresh = _Connection(self._address, min(CONNECT_SECONDS, _remaining(deadline)))
         except OSError as error:
@@ -93,7 +94,8 @@ class JsonRpcClient:
         except TimeoutError as error:
             raise DeadlineError(f"{self.name} did not answer in time") from error
         except (EOFError, OSError) as error:
-            raise UnavailableError(f"{self.name} hung up before it answered") from error
+            # the call may have been carried out: that is not known, which is not the same as not done
+            raise DeadlineError(f"{self.name} hung up before it answered") from error
 
     def _call_on(self, connection: _Connection, method: str, params: Mapping[str, object], deadline: float) -> Reply:
         try:

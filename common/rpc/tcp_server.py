@@ -91,7 +91,7 @@ class TcpServer:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RD)
         end = time.monotonic() + self._grace
-        for thread in threads:
+        for thread in filter(threading.Thread.is_alive, threads):
             thread.join(max(0.0, end - time.monotonic()))
 
     def _accept(self) -> None:
@@ -117,7 +117,13 @@ class TcpServer:
             log.warning("tcp_connection_refused", extra={"reason": "too many connections"})
             connection.close()
             return
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads to be had: the connections that are open go on
+            log.exception("tcp_connection_refused")
+            with self._lock:
+                self._threads.pop(thread, None)
+            connection.close()
 
     def _serve(self, connection: socket.socket) -> None:
         try:

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import NewConnectionError
 
 from common import context
 from common.errors import (
@@ -124,7 +125,9 @@ class JsonClient:
         except requests.Timeout as error:
             raise DeadlineError(f"{self.name} did not answer in time") from error
         except requests.RequestException as error:
-            raise UnavailableError(f"{self.name} cannot be reached") from error
+            if _never_sent(error):
+                raise UnavailableError(f"{self.name} cannot be reached") from error
+            raise DeadlineError(f"{self.name} hung up before it answered") from error
         return Reply(response.status_code, self._body(response))
 
     def _body(self, response: requests.Response) -> dict[str, Any]:
@@ -137,6 +140,12 @@ class JsonClient:
         if not isinstance(body, dict):
             raise BadReplyError(f"{self.name} gave an answer of the wrong kind")
         return body
+
+
+def _never_sent(error: requests.RequestException) -> bool:
+    """Only then it is certain that nothing was done; after that the outcome is unknown."""
+    cause = error.args[0] if error.args else None
+    return isinstance(getattr(cause, "reason", None), NewConnectionError)
 
 
 def _problems(body: dict[str, Any], under: str) -> list[Problem]:

@@ -36,7 +36,6 @@ STATUS: dict[Kind, int] = {
 # werkzeug's own descriptions speak of browsers and servers; these are for programs that call an API.
 _HTTP_MESSAGES = {
     404: "no such path",
-    408: "the rest of the body did not come in time",
     405: "method not allowed on this path",
     413: "body is larger than 1 MiB",
     415: "Content-Type must be application/json",

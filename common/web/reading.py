@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import socket
-from contextlib import suppress
 from typing import Annotated, Any, TypeVar
 
 import orjson
 from flask import request
 from gunicorn.http.errors import ParseException
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, UnsupportedMediaType
 
 from common.errors import InvalidError, MalformedError, Problem
 
@@ -52,7 +50,7 @@ def read_json_value() -> Any:  # noqa: ANN401 - any JSON value
     """The body as one JSON value.
 
     A missing Content-Type counts as JSON, since the Go original's own clients send none; another type is refused with 415.
-    Raises MalformedError, UnsupportedMediaType, RequestEntityTooLarge above 1 MiB, or RequestTimeout when the rest does not come.
+    Raises MalformedError, UnsupportedMediaType, or RequestEntityTooLarge above 1 MiB.
     """
     if request.mimetype and request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
         raise UnsupportedMediaType
@@ -73,24 +71,13 @@ def _body() -> bytes:
     except ParseException as error:
         raise MalformedError("body is not sent in proper chunks") from error
     except ClientDisconnected as error:
-        _stop_reading()
-        if isinstance(error.__context__, BlockingIOError):  # the listener's time limit ran out
-            raise RequestTimeout from error
-        raise MalformedError("body ended before its end") from error
+        raise MalformedError("body ended too early") from error
     # a chunked body has no length to refuse it by, and werkzeug cuts it off at its limit without a word
     if len(body) > MAX_BODY:
         raise RequestEntityTooLarge
     if request.content_length is not None and len(body) < request.content_length:
         raise MalformedError("body is shorter than its Content-Length")
     return body
-
-
-def _stop_reading() -> None:
-    """Before it closes the connection the server would wait once more for the rest of the body."""
-    connection: socket.socket | None = request.environ.get("gunicorn.socket")
-    if connection is not None:
-        with suppress(OSError):
-            connection.shutdown(socket.SHUT_RD)
 
 
 def _has_second_value(body: bytes) -> bool:

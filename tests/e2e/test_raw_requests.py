@@ -89,9 +89,23 @@ def test_more_half_requests_than_threads_hold_the_gateway_up_for_seconds_only(sy
         started = time.monotonic()
         eventually(lambda: requests.get(system.url("broker", "/ping"), timeout=3).status_code == 200, seconds=30)
         assert time.monotonic() - started < 25
-        assert halves[0].recv(100).startswith(b"HTTP/1.1 408")
+        assert halves[0].recv(100).startswith(b"HTTP/1.1 400")
     finally:
         for connection in halves:
+            connection.close()
+
+
+def test_clients_that_never_hang_up_do_not_keep_the_door_shut(system):
+    closing = b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    lingering = [connected(system, "frontend") for _ in range(10)]
+    try:
+        for connection in lingering:
+            connection.sendall(closing)
+        started = time.monotonic()
+        assert requests.get(system.url("frontend", "/livez"), timeout=10).status_code == 200
+        assert time.monotonic() - started < 5
+    finally:
+        for connection in lingering:
             connection.close()
 
 

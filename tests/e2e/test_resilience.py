@@ -90,7 +90,8 @@ def test_many_calls_leave_no_connection_behind(system):
     assert open_connections() <= int(system.env["BROKER_THREADS"])
 
 
-def test_a_paused_logger_costs_the_caller_five_seconds_at_most(system):
+@pytest.mark.parametrize("via", ["rpc", "grpc"])
+def test_a_paused_logger_costs_the_caller_five_seconds_at_most(system, via):
     """D4, D5: no time-outs."""
     import signal  # noqa: PLC0415 - only this test signals
 
@@ -101,7 +102,7 @@ def test_a_paused_logger_costs_the_caller_five_seconds_at_most(system):
         process.send_signal(signal.SIGSTOP)
     try:
         started = time.monotonic()
-        reply = log(system, "paused", "rpc")
+        reply = log(system, "paused", via)
         elapsed = time.monotonic() - started
     finally:
         for process in processes:
@@ -109,4 +110,4 @@ def test_a_paused_logger_costs_the_caller_five_seconds_at_most(system):
 
     assert reply.status_code == 504
     assert elapsed < 6
-    eventually(lambda: log(system, "resumed", "rpc").status_code == 202)
+    eventually(lambda: log(system, "resumed", via).status_code == 202)

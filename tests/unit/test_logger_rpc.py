@@ -168,6 +168,7 @@ def test_a_message_that_drips_in_ends_the_connection_too(connect):
         end = time.monotonic() + 5
         while time.monotonic() < end:
             connection.sendall(b" ")
+            time.sleep(0.01)  # slow: a flood would meet the limit of 1 MiB instead
 
     connection.sendall(b'{"method":')
     with ThreadPoolExecutor(1) as pool, pytest.raises((ConnectionError, OSError)):

@@ -37,7 +37,7 @@ class _Reader(HTMLParser):
         self.text = ""
         self.tags: set[str] = set()
 
-    def handle_starttag(self, tag, attrs):  # noqa: ARG002 - the base class's signature
+    def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
         self.text += "\n" if tag == "br" else ""
 

@@ -26,7 +26,7 @@ class ScriptedLogger(logs_pb2_grpc.LogServiceServicer):
         self.received: list[logs_pb2.Log] = []
         self.results: list[logs_pb2.WriteResult] = []
 
-    def WriteLogs(self, request, context):  # noqa: N802, ARG002 - grpc's names
+    def WriteLogs(self, request, context):  # noqa: N802 - grpc's names
         self.received.extend(request.entries)
         return logs_pb2.WriteLogsResponse(results=self.results)
 
@@ -221,7 +221,7 @@ def test_a_delivery_whose_routing_key_is_not_text_is_refused_by_its_tag():
     refused: list[int] = []
 
     class Channel:
-        def dispatch_method(self, method_sig, payload, content):  # noqa: ARG002 - the driver's signature
+        def dispatch_method(self, method_sig, payload, content):
             amqp.serialization.loads("sLbss", payload, 4)
 
     channel = Channel()

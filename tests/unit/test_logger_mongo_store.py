@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pymongo.errors import BulkWriteError
+
+from common.clock import SystemClock
+from common.errors import UnavailableError
+from common.mongo import create_mongo
+from logger.domain import Draft, LogEntry, accept
+from logger.mongo_store import DUPLICATE_KEY, MongoLogStore
+
+
+class Collection:
+    """Fails an insert the way a server would."""
+
+    def __init__(self, details: dict[str, Any]) -> None:
+        self._details = details
+
+    def insert_many(self, documents, *, ordered):
+        assert not ordered
+        raise BulkWriteError(self._details)
+
+
+class Client:
+    def __init__(self, details: dict[str, Any]) -> None:
+        self._collection = Collection(details)
+
+    def get_default_database(self, default):
+        return {"logs": self._collection}
+
+
+def entries(count: int) -> list[LogEntry]:
+    return [accept(Draft("event", "x"), door="http", clock=SystemClock()) for _ in range(count)]
+
+
+def test_what_is_acknowledged_is_in_the_journal_of_a_majority():
+    client = create_mongo("mongodb://127.0.0.1:9/logs", app_name="test")
+
+    assert client["logs"]["logs"].write_concern.document == {"w": "majority", "j": True}
+
+
+def test_a_duplicate_is_a_success_told_apart():
+    store = MongoLogStore(Client({"writeErrors": [{"index": 1, "code": DUPLICATE_KEY}]}))
+
+    assert store.insert(entries(3)) == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"writeErrors": [], "writeConcernErrors": [{"code": 64, "errmsg": "waiting for replication timed out"}]},
+        {"writeErrors": [{"index": 0, "code": DUPLICATE_KEY}], "writeConcernErrors": [{"code": 91}]},
+        {"writeErrors": [{"index": 0, "code": DUPLICATE_KEY}, {"index": 1, "code": 2}]},
+    ],
+    ids=["no majority", "a duplicate and no majority", "a duplicate and another fault"],
+)
+def test_anything_but_a_duplicate_leaves_the_outcome_unknown(details):
+    with pytest.raises(UnavailableError):
+        MongoLogStore(Client(details)).insert(entries(3))
