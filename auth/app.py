@@ -34,7 +34,7 @@ def create_app(settings: AuthSettings, *, store: Store | None = None) -> Flask:
 
 
 def _postgres_store(settings: AuthSettings, lifecycle: Lifecycle, checks: dict[str, Check]) -> PostgresStore:
-    """A login needs PostgreSQL only: its event waits in the outbox while RabbitMQ is away (D6)."""
+    """A login needs PostgreSQL only: its event waits in the outbox while RabbitMQ is away."""
     engine = create_postgres(settings.dsn)
     publisher = Publisher(settings.rabbit_url, LOGS)
     relay = OutboxRelay(engine, publisher, app_id="auth")

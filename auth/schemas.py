@@ -53,7 +53,7 @@ class NewUserBody(Body):
 
 
 def user_as_json(user: User) -> dict[str, Any]:
-    """The user as the Go original shows it: `active` is 0 or 1 (C27), the password never appears."""
+    """The user as the Go original shows it: `active` is 0 or 1, the password never appears."""
     return {
         "id": user.id,
         "email": user.email,

@@ -1,1 +1,1 @@
-"""Building blocks that at least two services use unchanged. No business noun belongs here."""
+"""Building blocks that know neither a business noun nor the service that uses them."""

@@ -51,7 +51,7 @@ class PostgresUsers:
 
 
 def _user(row: Row[*tuple[object, ...]]) -> User:
-    """The columns hold UTC without saying so, as the Go original's do. Only 1 means active (C8, C27)."""
+    """The columns hold UTC without saying so, as the Go original's do. Only 1 means active."""
     return User(
         id=row.id,
         email=row.email,

@@ -10,7 +10,7 @@ from common.web.access import Access, access
 from common.web.reading import read_json
 from common.web.replies import envelope
 
-# Seed 001, l. 219; the Go original says something else (C16).
+# The words of seed 001; the Go original says "Logged in user ..." instead.
 LOGGED_IN = "Logged in to authentication service"
 
 

@@ -1,4 +1,7 @@
-"""Who may call a route, declared beside it. A test proves that no route is without a declaration."""
+"""Who may call a route, declared beside it. A test proves that no route is without a declaration.
+
+Declared, not yet enforced: the broker is open in development, and production is not supported before it checks callers.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from flask import Flask
 
 class Access(StrEnum):
     PROBE = "probe"
-    """Health of the process; answers to anyone, never logged at INFO."""
+    """Health of the process; answers to anyone, logged only when it fails."""
     PUBLIC = "public"
     """Anyone, always."""
     OPEN_IN_DEVELOPMENT = "open-in-development"

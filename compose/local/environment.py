@@ -86,6 +86,7 @@ def addresses(ports: PortPlan, host: str) -> dict[str, str]:
         "MONGO_URL": f"mongodb://logger:password@{LOOPBACK}:{mongo}/logs?replicaSet=rs0&authSource=logs",
         "DSN": f"host={LOOPBACK} port={postgres} user=auth password=password dbname=users",
         "MAIL_HOST": LOOPBACK,
+        "MAIL_PORT": str(ports["MAILBOX_SMTP_PORT"]),
         "CORS_ORIGINS": f"http://localhost:{console},http://127.0.0.1:{console}",
         "BROKER_URL": f"http://{browser}:{ports['BROKER_PORT']}",
         "MAILBOX_URL": f"http://{browser}:{ports['MAILBOX_PORT']}",

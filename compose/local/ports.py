@@ -47,7 +47,7 @@ PORTS: Final = (
     Port("RABBIT_MANAGEMENT_PORT", 15672, "rabbitmq"),
     Port("EPMD_PORT", 17369, "epmd"),
     Port("VALKEY_PORT", 17379, "valkey"),
-    Port("MAIL_PORT", 1025, "mailbox"),
+    Port("MAILBOX_SMTP_PORT", 1025, "mailbox"),
     Port("MAILBOX_PORT", 8025, "mailbox"),
 )
 

@@ -147,6 +147,16 @@ def test_many_entries_in_one_grpc_call_get_one_outcome_each(system, log_document
     stored(log_documents, name)
 
 
+def test_a_call_that_carries_too_many_entries_is_refused_whole(system, log_documents, name):
+    request = logs_pb2.WriteLogsRequest(entries=[logs_pb2.Log(name=name, data="x")] * 1001)
+    with grpc.insecure_channel(system.env["LOGGER_GRPC_ADDRESS"]) as channel:
+        with pytest.raises(grpc.RpcError) as refused:
+            logs_pb2_grpc.LogServiceStub(channel).WriteLogs(request, timeout=5)
+
+        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert log_documents.count_documents({"name": name}) == 0
+
+
 @pytest.mark.parametrize(
     ("message", "code"),
     [

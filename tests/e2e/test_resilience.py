@@ -1,4 +1,4 @@
-"""Parts die, are killed and come back; the rest goes on. The defects of the Go system (D...) that these prove absent are named."""
+"""Parts die, are killed and come back; the rest goes on. The defects of the Go system that these prove absent are named."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_killed_service_is_back_within_ten_seconds_and_status_says_so(system, 
 
 
 def test_without_the_logger_logins_and_mail_go_on_and_events_wait(system, log_documents):
-    """D6: no login without the logger. D14: events dropped while nobody listens."""
+    """In the Go system nobody logs in without the logger, and events are dropped while nobody listens."""
     name = f"waiting-{secrets.token_hex(4)}"
     logins = log_documents.count_documents({"name": "authentication"})
     mail = {"from": "a@b.example", "to": "c@d.example", "subject": "s", "message": "m"}
@@ -52,7 +52,7 @@ def test_without_the_logger_logins_and_mail_go_on_and_events_wait(system, log_do
 
 
 def test_without_rabbitmq_the_other_protocols_go_on_and_all_reconnect_by_themselves(system, log_documents):
-    """D15: one AMQP connection for life."""
+    """The Go system keeps one AMQP connection for life."""
     name = f"reconnect-{secrets.token_hex(4)}"
     system.stop("rabbitmq")
     try:
@@ -69,7 +69,7 @@ def test_without_rabbitmq_the_other_protocols_go_on_and_all_reconnect_by_themsel
 
 
 def test_many_calls_leave_no_connection_behind(system):
-    """D4: one leaked connection for each call."""
+    """The Go system leaks a connection for each call."""
 
     def open_connections() -> int:
         import psutil  # noqa: PLC0415 - comes with the runner's packages
@@ -92,7 +92,7 @@ def test_many_calls_leave_no_connection_behind(system):
 
 @pytest.mark.parametrize("via", ["rpc", "grpc"])
 def test_a_paused_logger_costs_the_caller_five_seconds_at_most(system, via):
-    """D4, D5: no time-outs."""
+    """The Go system has no time-outs."""
     import signal  # noqa: PLC0415 - only this test signals
 
     import psutil  # noqa: PLC0415 - comes with the runner's packages

@@ -1,4 +1,4 @@
-"""The table `users`, new or taken over from the Go system in place (C8, D19).
+"""The table `users`, new or taken over from the Go system in place.
 
 The seeds and the Go system's users.sql describe three variants; all of them end as the same table, and no row is lost.
 """

@@ -14,7 +14,7 @@ from compose.local.site import Site
 def _prepare(site: Site) -> Launch:
     options = {
         "--host": LOOPBACK,
-        "--smtp-port": str(site.ports["MAIL_PORT"]),
+        "--smtp-port": str(site.ports["MAILBOX_SMTP_PORT"]),
         "--http-port": str(site.ports["MAILBOX_PORT"]),
         "--data": str(site.instance.data / "mailbox.sqlite"),
     }
@@ -26,7 +26,7 @@ def part(site: Site) -> Part:
     return Part(
         name="mailbox",
         kind=Kind.SERVER,
-        address=f"http://{LOOPBACK}:{port}  smtp :{site.ports['MAIL_PORT']}",
+        address=f"http://{LOOPBACK}:{port}  smtp :{site.ports['MAILBOX_SMTP_PORT']}",
         prepare=partial(_prepare, site),
         probe=probes.readyz(LOOPBACK, port),
         grace=3.0,
