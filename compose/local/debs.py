@@ -116,7 +116,7 @@ def _last_lines(error: subprocess.CalledProcessError) -> str:
     return " ".join(str(error.stderr).strip().splitlines()[-3:])
 
 
-def library_folders(root: Path) -> list[Path]:
+def lib_folders(root: Path) -> list[Path]:
     """The multiarch library folders inside an unpacked tree."""
     folders = (*root.glob("usr/lib/*-linux-gnu*"), *root.glob("lib/*-linux-gnu*"))
     return [folder for folder in folders if folder.is_dir()]

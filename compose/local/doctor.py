@@ -112,7 +112,7 @@ def _mongo() -> str:
         return (
             f"{_origin(mongo.binary())}; the first start unpacks libcurl4, which it needs, into {APT.relative_to(ROOT)}"
         )
-    return _versioned(mongo.binary(), mongo.library_path())
+    return _versioned(mongo.binary(), mongo.lib_path())
 
 
 def _rabbit() -> str:

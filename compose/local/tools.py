@@ -98,7 +98,7 @@ def chromium() -> str:
         raise PrepareError("the package chromium holds no browser here; install Chromium yourself")
     fonts = root / "fonts.conf"
     fonts.write_text(_FONTS.format(root=root))
-    folders = [folder for base in debs.library_folders(root) for folder in (base, *_with_libraries(base))]
+    folders = [folder for base in debs.lib_folders(root) for folder in (base, *_with_libraries(base))]
     wrapper = root / "chromium"
     libraries = os.pathsep.join(map(str, folders))
     wrapper.write_text(_WRAPPER.format(libraries=libraries, fonts=fonts, binary=binary))

@@ -49,7 +49,7 @@ def test_packages_are_unpacked_with_what_they_need_and_without_what_only_packagi
 
     root = debs.unpacked("foo", ("foo",))
 
-    assert {path.name for path in debs.library_folders(root)[0].iterdir()} == {"foo.deb", "libfoo.deb"}
+    assert {path.name for path in debs.lib_folders(root)[0].iterdir()} == {"foo.deb", "libfoo.deb"}
     assert "download libfoo foo\n" in calls.read_text()
 
 

@@ -37,12 +37,12 @@ def lacks_libcurl() -> bool:
     return not any(next(Path(folder).glob(pattern), None) for folder in _LIBRARY_FOLDERS for pattern in _LIBCURL)
 
 
-def library_path() -> dict[str, str]:
+def lib_path() -> dict[str, str]:
     """Unpacks what is lacking."""
     if not lacks_libcurl():
         return {}
     root = debs.unpacked("libcurl", ("libcurl4",))
-    return {"LD_LIBRARY_PATH": os.pathsep.join(map(str, debs.library_folders(root)))}
+    return {"LD_LIBRARY_PATH": os.pathsep.join(map(str, debs.lib_folders(root)))}
 
 
 def _prepare(site: Site) -> Launch:
@@ -53,7 +53,7 @@ def _prepare(site: Site) -> Launch:
     settled = provisioned.is_file() and provisioned.read_text() == str(port)
     return Launch(
         (binary(), *_options(data, port, _key(site.instance.data / "mongo.key"))),
-        library_path(),
+        lib_path(),
         None if settled else (str(PYTHON), "-m", "compose.local.servers.mongo_setup", str(port), str(provisioned)),
     )
 

@@ -63,7 +63,7 @@ def _unpacked(root: Path) -> Found:
     if not scripts:
         raise PrepareError(f"the unpacked packages in {root} hold no RabbitMQ; delete that folder and try again")
     _relocate(erlang)
-    libraries = os.pathsep.join(map(str, debs.library_folders(root)))
+    libraries = os.pathsep.join(map(str, debs.lib_folders(root)))
     path = os.pathsep.join((str(erlang / "bin"), os.environ.get("PATH", os.defpath)))
     return Found(scripts[-1], epmds[0], {"PATH": path, "LD_LIBRARY_PATH": libraries})
 
