@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,21 +14,12 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.services import free_port
 from tests.system import ROOT
 from tests.waiting import eventually
 
 BIN = Path(sys.executable).parent
 GUNICORN = ["auth", "broker", "frontend", "logger", "mailer"]
-
-
-def free_port() -> int:
-    """Below the range that outgoing connections take their ports from."""
-    with socket.socket() as probe:
-        for port in range(19000, 19900):
-            with suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                return port
-    raise AssertionError("no free port")
 
 
 def only_documented(system, **changes: str) -> dict[str, str]:

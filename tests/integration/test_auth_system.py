@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from tests.auth.databases import own_database, query
-from tests.auth.servers import own_service
+from tests.services import own_service
 from tests.waiting import eventually
 
 NO_RABBIT = "amqp://guest:guest@127.0.0.1:1/"
@@ -69,7 +69,7 @@ def test_every_attempt_reaches_the_log_store_with_its_request(system, log_docume
 
 def test_a_login_needs_neither_rabbitmq_nor_logger_and_its_event_arrives_later(system, ready_dsn, log_documents):
     request_id = f"login-{secrets.token_hex(8)}"
-    with own_service(system, DSN=ready_dsn, RABBIT_URL=NO_RABBIT, BCRYPT_COST="4") as url:
+    with own_service(system, "auth", DSN=ready_dsn, RABBIT_URL=NO_RABBIT, BCRYPT_COST="4") as url:
         reply = requests.post(f"{url}/authenticate", json=ADMIN, headers={"X-Request-Id": request_id}, timeout=10)
         readiness = requests.get(f"{url}/readyz", timeout=5)
 
@@ -83,14 +83,14 @@ def test_a_login_needs_neither_rabbitmq_nor_logger_and_its_event_arrives_later(s
     ((body,),) = query(ready_dsn, "SELECT body FROM outbox")
     assert orjson.loads(bytes(body))["request_id"] == request_id
 
-    with own_service(system, DSN=ready_dsn, BCRYPT_COST="4"):
+    with own_service(system, "auth", DSN=ready_dsn, BCRYPT_COST="4"):
         document = eventually(lambda: log_documents.find_one({"request_id": request_id}), seconds=20)
         eventually(lambda: query(ready_dsn, "SELECT count(*) FROM outbox") == [(0,)])
     assert document["data"] == "admin@example.com logged in"
 
 
 def test_without_its_database_it_lives_is_unready_and_refuses_without_an_address(system):
-    with own_service(system, DSN="host=127.0.0.1 port=1 user=auth password=password dbname=users") as url:
+    with own_service(system, "auth", DSN="host=127.0.0.1 port=1 user=auth password=password dbname=users") as url:
         reply = requests.post(f"{url}/authenticate", json=ADMIN, timeout=10)
         readiness = requests.get(f"{url}/readyz", timeout=5)
         alive = requests.get(f"{url}/livez", timeout=5)

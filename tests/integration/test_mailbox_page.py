@@ -9,7 +9,8 @@ from email.message import EmailMessage
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.mailbox.running import RunningMailbox, free_port, letter, running_mailbox
+from tests.mailbox.running import RunningMailbox, letter, running_mailbox
+from tests.services import free_port
 
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}

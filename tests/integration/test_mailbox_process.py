@@ -21,10 +21,10 @@ from tests.mailbox.running import (
     RunningMailbox,
     command,
     environment,
-    free_port,
     letter,
     running_mailbox,
 )
+from tests.services import free_port
 
 SIZE_LIMIT = 10 * 1024 * 1024
 

@@ -12,8 +12,8 @@ from email.message import EmailMessage
 import pytest
 import requests
 
-from tests.mailer.processes import own_mailer
 from tests.mailer.smtp_server import CERTIFICATE, Script, scripted_server
+from tests.services import own_service
 
 LETTER = {"from": "me@here.com", "to": "you@there.com", "subject": "Test email", "message": "Hello world!"}
 
@@ -145,7 +145,7 @@ def test_the_mailer_is_ready_and_sees_its_mail_server(system):
 
 
 def test_without_a_mail_server_nothing_is_called_sent(system):
-    with own_mailer(system, MAIL_PORT="1") as url:
+    with own_service(system, "mailer", MAIL_PORT="1") as url:
         reply = post(url, LETTER)
         ready = requests.get(f"{url}/readyz", timeout=5)
 
@@ -160,7 +160,7 @@ def test_encryption_and_credentials_come_from_the_environment(system, tls, encry
     changes = {"MAIL_HOST": "localhost", "MAIL_ENCRYPTION": encryption, "MAIL_USERNAME": "u", "MAIL_PASSWORD": "p"}
     with (
         scripted_server(Script(tls=tls, offers=("AUTH PLAIN", "8BITMIME"))) as script,
-        own_mailer(system, MAIL_PORT=str(script.port), SSL_CERT_FILE=str(CERTIFICATE), **changes) as url,
+        own_service(system, "mailer", MAIL_PORT=str(script.port), SSL_CERT_FILE=str(CERTIFICATE), **changes) as url,
     ):
         reply = post(url, LETTER)
 
@@ -173,7 +173,7 @@ def test_templates_of_ones_own_are_used(system, tmp_path):
     (tmp_path / "bill.html.jinja").write_text("<style>b { color: green }</style><b>{{ text }}</b>")
     (tmp_path / "bill.txt.jinja").write_text("Bill: {{ text }}")
 
-    with own_mailer(system, MAIL_TEMPLATES=str(tmp_path)) as url:
+    with own_service(system, "mailer", MAIL_TEMPLATES=str(tmp_path)) as url:
         mail = sent(system, url, template="bill", message="12 <EUR>")
 
     assert text_of(mail, "plain").strip() == "Bill: 12 <EUR>"

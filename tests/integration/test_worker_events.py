@@ -14,9 +14,10 @@ import requests
 from bson import ObjectId
 
 from common.ids import object_id_hex
+from tests.services import free_port
 from tests.system import System
 from tests.waiting import eventually
-from tests.worker.process import free_port, worker
+from tests.worker.process import worker
 from tests.worker.rabbit import Rabbit, connected, events
 
 

@@ -11,9 +11,10 @@ import requests
 
 from common.amqp.topology import declare
 from protos.topics import LOGS
+from tests.services import free_port
 from tests.system import System
 from tests.waiting import eventually
-from tests.worker.process import Store, Worker, free_port, serving, worker
+from tests.worker.process import Store, Worker, serving, worker
 from tests.worker.rabbit import Rabbit, connected, events
 
 Start = Callable[..., Worker]

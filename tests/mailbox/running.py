@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import smtplib
-import socket
 import subprocess
 import sys
 import time
@@ -19,18 +17,11 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+from tests.services import free_port
+
 ROOT = Path(__file__).parents[2]
 START_LIMIT = 20.0
 CALL_LIMIT = 15.0
-
-
-def free_port() -> int:
-    """A port below the range from which the system picks ports for outgoing connections."""
-    for port in random.SystemRandom().sample(range(20_000, 32_000), 200):
-        with socket.socket() as attempt:
-            if attempt.connect_ex(("127.0.0.1", port)) != 0:
-                return port
-    raise RuntimeError("no free port")
 
 
 def letter(**fields: str) -> EmailMessage:

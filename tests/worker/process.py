@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import requests
@@ -22,13 +20,6 @@ from tests.waiting import eventually
 # Below the range that the system gives to outgoing connections.
 PORTS = range(20_000, 32_000)
 COMMAND = ("celery", "-A", "worker", "worker", "--pool", "threads", "--without-gossip", "--without-mingle")
-
-
-def free_port() -> int:
-    for port in random.sample(PORTS, 50):
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-    raise AssertionError("no free port found")
 
 
 class Worker:

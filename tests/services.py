@@ -1,7 +1,8 @@
-"""More mailers beside the running one, started by the public command."""
+"""One more process of a service beside the running one, started by its public command."""
 
 from __future__ import annotations
 
+import random
 import socket
 import subprocess
 import sys
@@ -13,26 +14,24 @@ import requests
 from tests.system import ROOT, System
 from tests.waiting import eventually
 
-# Below the range that the kernel hands out to outgoing connections.
-_PORTS = range(19_000, 19_900)
-
 
 def free_port() -> int:
-    for port in _PORTS:
+    """Below the range that the kernel hands out to outgoing connections, and below the blocks of whole systems."""
+    for port in random.sample(range(12_000, 14_900), 50):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
                 return port
-    raise AssertionError("no free port")
+    raise AssertionError("no free port among fifty")
 
 
 @contextmanager
-def own_mailer(system: System, **changes: str) -> Iterator[str]:
-    """The URL of a mailer that answers, configured as the system's but for `changes`."""
+def own_service(system: System, service: str, **changes: str) -> Iterator[str]:
+    """The URL of a service that answers, configured as the system's but for `changes`."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "-c", "mailer/gunicorn.conf.py", "mailer.wsgi:app"],
+        [sys.executable, "-m", "gunicorn", "-c", f"{service}/gunicorn.conf.py", f"{service}.wsgi:app"],
         cwd=ROOT,
-        env=system.environment(MAILER_PORT=str(port), **changes),
+        env=system.environment(**{f"{service.upper()}_PORT": str(port)}, **changes),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
