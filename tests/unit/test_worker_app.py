@@ -14,7 +14,7 @@ from celery.exceptions import WorkerShutdown
 from common.lifecycle import Lifecycle
 from common.settings import load
 from common.web.app import create_flask
-from tests.worker.process import free_port
+from tests.services import free_port
 from worker.app import create_app
 from worker.health import HealthServer, parts_step
 from worker.listener import LogListener
