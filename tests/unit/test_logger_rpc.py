@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -243,6 +244,39 @@ def test_our_client_keeps_a_connection_and_survives_its_end(server, store):
     assert client.call("RPCServer.LogInfo", params).error is None
     assert len(store) == 2
     client.close()
+
+
+def test_a_thread_that_cannot_be_had_costs_one_connection_and_not_the_door(connect, monkeypatch):
+    start = threading.Thread.start
+    refused: list[str] = []
+
+    def refuse_once(thread: threading.Thread) -> None:
+        if thread.name == "tcp-connection" and not refused:
+            refused.append(thread.name)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse_once)
+    assert connect().recv(1) == b""
+
+    connection = connect()
+    connection.sendall(call(0))
+
+    assert lines(connection, 1)[0]["error"] is None
+
+
+def test_a_hang_up_after_the_call_was_sent_is_an_unknown_outcome():
+    with socket.create_server(("127.0.0.1", 0)) as rude, ThreadPoolExecutor(1) as pool:
+
+        def hang_up() -> None:
+            connection, _ = rude.accept()
+            with connection:
+                connection.recv(65536)
+
+        done = pool.submit(hang_up)
+        with pytest.raises(DeadlineError):
+            JsonRpcClient("logger", f"127.0.0.1:{rude.getsockname()[1]}", timeout=2).call("A.B", {})
+        done.result(5)
 
 
 def test_our_client_tells_silence_absence_and_nonsense_apart():

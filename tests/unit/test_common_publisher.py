@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+
+from common.amqp import publisher as module
+from common.amqp.publisher import Message, Publisher
+from common.amqp.topology import Topology
+from common.errors import DeadlineError, UnavailableError
+
+
+class BreakingLink:
+    """A connection that is lost in the first window: before anything of it was sent, or after."""
+
+    before = False
+    connected = True
+
+    def __init__(self, _url: str, _topology: Topology) -> None:
+        self.sent: list = []
+
+    def send(self, batch: list) -> None:
+        self.sent = [] if self.before else list(batch)
+        raise ConnectionResetError
+
+    def tend(self) -> None:
+        """Idle, it stays up."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+@pytest.mark.parametrize(("before", "expected"), [(True, UnavailableError), (False, DeadlineError)])
+def test_only_what_was_never_sent_is_told_as_not_done(monkeypatch, before, expected):
+    monkeypatch.setattr(BreakingLink, "before", before)
+    monkeypatch.setattr(module, "_Link", BreakingLink)
+    publisher = Publisher("amqp://unused", Topology((), ()), timeout=2)
+    publisher.start()
+
+    with pytest.raises(expected):
+        publisher.publish(Message("exchange", "key", b"{}", message_id="1"))
+
+    publisher.stop()
