@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from auth.domain import LogEvent
 from common import context
-from common.amqp.publisher import Message
+from common.amqp.link import Message
 from common.clock import Clock
 from common.ids import new_record_id
 from common.outbox import OutboxTable

@@ -16,7 +16,7 @@ from typing import Protocol
 import orjson
 from sqlalchemy import Connection, Engine, text
 
-from common.amqp.publisher import Message
+from common.amqp.link import Message
 from common.errors import AppError, UnavailableError
 from common.postgres import transaction
 

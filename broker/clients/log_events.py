@@ -6,7 +6,8 @@ import orjson
 
 from broker.domain import LogOrder
 from common import context
-from common.amqp.publisher import Message, Publisher
+from common.amqp.link import Message
+from common.amqp.publisher import Publisher
 from protos.topics import LOGS_EXCHANGE, log_key
 
 

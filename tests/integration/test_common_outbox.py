@@ -8,7 +8,8 @@ from kombu import Connection
 
 from auth.migrations.run import migrate
 from common import outbox
-from common.amqp.publisher import Message, Publisher
+from common.amqp.link import Message
+from common.amqp.publisher import Publisher
 from common.amqp.topology import Exchange, Queue, Topology
 from common.errors import UnavailableError
 from common.outbox import OutboxRelay, OutboxTable, Relayed

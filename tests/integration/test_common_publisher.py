@@ -7,15 +7,21 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
 from kombu import Connection
 
-from common.amqp.publisher import MAX_PENDING, Message, Publisher
+from common.amqp.link import Message
+from common.amqp.publisher import MAX_PENDING, Publisher
 from common.amqp.topology import Exchange, Queue, Topology
 from common.errors import AppError, DeadlineError, TooManyError, UnavailableError
+from tests.proxy import Proxy
 from tests.waiting import eventually
+
+# AMQP 0-9-1, section 4.2.7: frame type 8 on channel 0, empty, with the frame-end octet
+HEARTBEAT = b"\x08\x00\x00\x00\x00\x00\x00\xce"
 
 
 @pytest.fixture
@@ -97,10 +103,27 @@ def test_a_full_queue_refuses_and_the_caller_hears_it(publisher, name):
 
 
 def test_more_than_may_wait_is_refused_before_it_is_sent(system, publisher, name):
+    eventually(lambda: publisher.check() is None)
+
     with pytest.raises(TooManyError):
         publisher.publish_many([message(name) for _ in range(MAX_PENDING + 1)])
 
     assert waiting(system, name) == 0
+
+
+def test_a_heartbeat_that_waits_on_the_connection_holds_up_no_message(system, topology, name):
+    """RabbitMQ sends one every 15 s, so one in thirty messages after a pause finds one."""
+    address = urlsplit(system.env["RABBIT_URL"])
+    with Proxy((address.hostname, address.port)) as proxy:
+        through = address._replace(netloc=address.netloc.replace(str(address.port), str(proxy.address[1])))
+        publisher = Publisher(through.geturl(), topology, timeout=5)
+        publisher.start()
+        eventually(lambda: publisher.check() is None)
+        for _ in range(20):
+            proxy.inject(HEARTBEAT)
+
+            publisher.publish(message(name))
+        publisher.stop()
 
 
 def test_without_rabbitmq_callers_are_told_quickly_and_the_connection_comes_back_by_itself(system, publisher, name):

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from common.amqp import publisher as module
-from common.amqp.publisher import Message, Publisher
+from common.amqp.link import Message
+from common.amqp.publisher import Publisher
 from common.amqp.topology import Topology
 from common.errors import DeadlineError, UnavailableError
 
@@ -31,7 +32,7 @@ class BreakingLink:
 @pytest.mark.parametrize(("before", "expected"), [(True, UnavailableError), (False, DeadlineError)])
 def test_only_what_was_never_sent_is_told_as_not_done(monkeypatch, before, expected):
     monkeypatch.setattr(BreakingLink, "before", before)
-    monkeypatch.setattr(module, "_Link", BreakingLink)
+    monkeypatch.setattr(module, "Link", BreakingLink)
     publisher = Publisher("amqp://unused", Topology((), ()), timeout=2)
     publisher.start()
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from amqp.serialization import dumps
 
-from common.amqp.publisher import Message, Publisher
+from common.amqp.link import Message
+from common.amqp.publisher import Publisher
 from common.clock import Clock
 from common.ids import new_record_id
 from protos.topics import LOGS_DEAD_EXCHANGE, LOGS_QUEUE, ORIGIN_HEADER, REASON_HEADER, REFUSED_AT_HEADER
