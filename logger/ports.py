@@ -19,5 +19,5 @@ class LogStore(Protocol):
 
 
 class EntryWriter(Protocol):
-    def write(self, entries: Sequence[LogEntry]) -> list[bool]:
+    def write(self, entries: Sequence[LogEntry]) -> Sequence[bool]:
         """As `LogStore.insert`, and may raise TooManyError or DeadlineError."""

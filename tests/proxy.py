@@ -7,6 +7,7 @@ import socket
 import threading
 from contextlib import suppress
 from types import TracebackType
+from typing import Self
 
 TICK_SECONDS = 0.05
 
@@ -29,7 +30,7 @@ class Proxy:
         host, port = self._listener.getsockname()
         return host, port
 
-    def __enter__(self) -> Proxy:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

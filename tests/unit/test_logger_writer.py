@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from common.clock import SystemClock
+from common.combining import Limits
 from common.errors import DeadlineError, TooManyError, UnavailableError
 from logger.domain import Draft, LogEntry, accept
 from logger.memory import MemoryLogStore
@@ -46,7 +47,7 @@ def make_writer(store):
     writers = []
 
     def make(**options) -> LogWriter:
-        writer = LogWriter(store, **{"writers": 1, "timeout": 5.0, **options})
+        writer = LogWriter(store, Limits(**{"lanes": 1, "timeout": 5.0, **options}))
         writer.start()
         writers.append(writer)
         return writer
@@ -63,7 +64,7 @@ def test_writes_that_arrive_during_an_insert_are_stored_together(store, make_wri
         first = pool.submit(writer.write, [entry()])
         assert store.entered.wait(5)
         others = [pool.submit(writer.write, [entry()]) for _ in range(19)]
-        eventually(lambda: len(writer._jobs) == 19)
+        eventually(lambda: writer.pending == 20)
         store.gate.set()
         answers = [future.result(5) for future in [first, *others]]
 

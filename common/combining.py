@@ -1,0 +1,148 @@
+"""Group commit: what arrives at the same time is carried out by one action, and each caller waits for the one its items are in.
+
+A durable insert, an fsync or a call to another service costs about the same whether it carries one item or a thousand. A batch is
+whatever has arrived while the ones before it were under way, so an idle system answers at once and a busy one grows its batches.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from common.errors import AppError, DeadlineError, TooManyError, UnavailableError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`lanes` actions run at the same time, each with `max_batch` items at most, or one larger call.
+
+    Memory is bounded by `max_pending` items, or one larger call. `timeout` is the time in seconds that a caller waits.
+    """
+
+    lanes: int = 2
+    max_batch: int = 1_000
+    max_pending: int = 20_000
+    timeout: float = 10.0
+
+
+class _Job(Generic[T, R]):
+    __slots__ = ("deadline", "error", "items", "latch", "results")
+
+    def __init__(self, items: Sequence[T], deadline: float) -> None:
+        self.items = items
+        self.deadline = deadline
+        self.results: Sequence[R] = ()
+        self.error: AppError | None = None
+        # a lock that is taken is the cheapest thing to wait for; an Event is made of several
+        self.latch = threading.Lock()
+        self.latch.acquire()
+
+
+class Combiner(Generic[T, R]):
+    """Thread-safe. `action` gets items in the order they came and returns one result for each; `what` names it in errors."""
+
+    def __init__(self, action: Callable[[list[T]], Sequence[R]], *, what: str, limits: Limits | None = None) -> None:
+        self._action = action
+        self._what = what
+        self._limits = limits or Limits()
+        self._jobs: deque[_Job[T, R]] = deque()
+        self._pending = 0
+        self._wake = threading.Condition(threading.Lock())
+        self._stopping = False
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Call after the fork."""
+        for number in range(self._limits.lanes):
+            thread = threading.Thread(target=self._run, name=f"combine-{number}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """Refuses new items, then carries out what has been taken."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify_all()
+        for thread in self._threads:
+            thread.join(self._limits.timeout)
+
+    @property
+    def pending(self) -> int:
+        """Items that wait or are under way."""
+        return self._pending
+
+    def submit(self, items: Sequence[T]) -> Sequence[R]:
+        """Returns when all items are carried out.
+
+        Raises TooManyError (nothing taken), UnavailableError, DeadlineError (unknown whether carried out), or what the action raised.
+        """
+        if not items:
+            return []
+        job: _Job[T, R] = _Job(items, time.monotonic() + self._limits.timeout)
+        with self._wake:
+            if self._stopping or not self._threads:
+                raise UnavailableError(f"{self._what} is stopping")
+            if self._pending + len(items) > self._limits.max_pending and self._pending:
+                raise TooManyError(f"{self._what} has no room now")
+            self._jobs.append(job)
+            self._pending += len(items)
+            self._wake.notify()
+        if not job.latch.acquire(timeout=self._limits.timeout):
+            raise DeadlineError(f"{self._what} did not confirm in time")
+        if job.error is not None:
+            raise job.error
+        return job.results
+
+    def _run(self) -> None:
+        while (batch := self._take()) is not None:
+            self._carry_out(batch)
+
+    def _take(self) -> list[_Job[T, R]] | None:
+        """Waits for work; None when stopping and nothing is left."""
+        with self._wake:
+            while not self._jobs:
+                if self._stopping:
+                    return None
+                self._wake.wait()
+            batch = [self._jobs.popleft()]
+            size = len(batch[0].items)
+            while self._jobs and size + len(self._jobs[0].items) <= self._limits.max_batch:
+                size += len(self._jobs[0].items)
+                batch.append(self._jobs.popleft())
+            return batch
+
+    def _carry_out(self, batch: list[_Job[T, R]]) -> None:
+        now = time.monotonic()
+        live = [job for job in batch if job.deadline > now]
+        try:
+            if live:
+                self._act(live)
+        except AppError as error:
+            for job in live:
+                job.error = error
+        except Exception:
+            log.exception("batch_failed", extra={"items": sum(len(job.items) for job in live)})
+            for job in live:
+                job.error = UnavailableError(f"{self._what} could not take the batch")
+        finally:
+            with self._wake:
+                self._pending -= sum(len(job.items) for job in batch)
+            for job in batch:
+                job.latch.release()
+
+    def _act(self, jobs: list[_Job[T, R]]) -> None:
+        results = self._action([item for job in jobs for item in job.items])
+        start = 0
+        for job in jobs:
+            job.results = results[start : start + len(job.items)]
+            start += len(job.items)
