@@ -52,6 +52,17 @@ def object_id_hex(record_id: str) -> str:
     return hashlib.sha256(record_id.encode()).hexdigest()[:24]
 
 
+def derived_record_id(key: str, index: int, content: bytes) -> str:
+    """24 hexadecimal digits that stand for entry `index` of what was sent under an idempotency key.
+
+    The same key, place and content give the same id, so a retry meets the record it wrote before; a key that is used again for
+    something else does not. 96 bits of SHA-256, each part led by its length.
+    """
+    encoded = key.encode()
+    head = b"idempotency-key %d %d %d " % (len(encoded), index, len(content))
+    return hashlib.sha256(head + encoded + content).hexdigest()[:24]
+
+
 def new_hex(digits: int) -> str:
     """Random hexadecimal digits that name something and guard nothing.
 

@@ -22,9 +22,10 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x11protos/logs.proto\x12\x04logs\"\x98\x01\n\x03Log\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\x12\r\n\x05level\x18\x04 \x01(\t\x12\x0f\n\x07service\x18\x05 \x01(\t\x12\x10\n\x08protocol\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x10\n\x08trace_id\x18\x08 \x01(\t\x12\x11\n\ttimestamp\x18\t \x01(\t\")\n\nLogRequest\x12\x1b\n\x08logEntry\x18\x01 \x01(\x0b\x32\t.logs.Log\")\n\x0bLogResponse\x12\x0e\n\x06result\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\".\n\x10WriteLogsRequest\x12\x1a\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\t.logs.Log\"7\n\x11WriteLogsResponse\x12\"\n\x07results\x18\x01 \x03(\x0b\x32\x11.logs.WriteResult\"\x88\x01\n\x0bWriteResult\x12*\n\x07outcome\x18\x01 \x01(\x0e\x32\x19.logs.WriteResult.Outcome\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"1\n\x07Outcome\x12\n\n\x06STORED\x10\x00\x12\r\n\tDUPLICATE\x10\x01\x12\x0b\n\x07REFUSED\x10\x02\x32{\n\nLogService\x12/\n\x08WriteLog\x12\x10.logs.LogRequest\x1a\x11.logs.LogResponse\x12<\n\tWriteLogs\x12\x16.logs.WriteLogsRequest\x1a\x17.logs.WriteLogsResponseB\x07Z\x05/logsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x11protos/logs.proto\x12\x04logs\x1a\x1cgoogle/protobuf/struct.proto\"\xe7\x01\n\x03Log\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\x12\r\n\x05level\x18\x04 \x01(\t\x12\x0f\n\x07service\x18\x05 \x01(\t\x12\x10\n\x08protocol\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x10\n\x08trace_id\x18\x08 \x01(\t\x12\x11\n\ttimestamp\x18\t \x01(\t\x12\x0f\n\x07span_id\x18\n \x01(\t\x12\'\n\x06\x66ields\x18\x0b \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x13\n\x0b\x66ields_json\x18\x0c \x01(\t\")\n\nLogRequest\x12\x1b\n\x08logEntry\x18\x01 \x01(\x0b\x32\t.logs.Log\")\n\x0bLogResponse\x12\x0e\n\x06result\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\".\n\x10WriteLogsRequest\x12\x1a\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\t.logs.Log\"7\n\x11WriteLogsResponse\x12\"\n\x07results\x18\x01 \x03(\x0b\x32\x11.logs.WriteResult\"\x88\x01\n\x0bWriteResult\x12*\n\x07outcome\x18\x01 \x01(\x0e\x32\x19.logs.WriteResult.Outcome\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"1\n\x07Outcome\x12\n\n\x06STORED\x10\x00\x12\r\n\tDUPLICATE\x10\x01\x12\x0b\n\x07REFUSED\x10\x02\"c\n\x0cWriteSummary\x12\x0e\n\x06stored\x18\x01 \x01(\x04\x12\x11\n\tduplicate\x18\x02 \x01(\x04\x12\x0f\n\x07refused\x18\x03 \x01(\x04\x12\x1f\n\x08refusals\x18\x04 \x03(\x0b\x32\r.logs.Refusal\"(\n\x07Refusal\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0e\n\x06reason\x18\x02 \x01(\t2\xae\x01\n\nLogService\x12/\n\x08WriteLog\x12\x10.logs.LogRequest\x1a\x11.logs.LogResponse\x12<\n\tWriteLogs\x12\x16.logs.WriteLogsRequest\x1a\x17.logs.WriteLogsResponse\x12\x31\n\x0eWriteLogStream\x12\t.logs.Log\x1a\x12.logs.WriteSummary(\x01\x42\x07Z\x05/logsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,20 +33,24 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.logs_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z\005/logs'
-  _globals['_LOG']._serialized_start=28
-  _globals['_LOG']._serialized_end=180
-  _globals['_LOGREQUEST']._serialized_start=182
-  _globals['_LOGREQUEST']._serialized_end=223
-  _globals['_LOGRESPONSE']._serialized_start=225
-  _globals['_LOGRESPONSE']._serialized_end=266
-  _globals['_WRITELOGSREQUEST']._serialized_start=268
-  _globals['_WRITELOGSREQUEST']._serialized_end=314
-  _globals['_WRITELOGSRESPONSE']._serialized_start=316
-  _globals['_WRITELOGSRESPONSE']._serialized_end=371
-  _globals['_WRITERESULT']._serialized_start=374
-  _globals['_WRITERESULT']._serialized_end=510
-  _globals['_WRITERESULT_OUTCOME']._serialized_start=461
-  _globals['_WRITERESULT_OUTCOME']._serialized_end=510
-  _globals['_LOGSERVICE']._serialized_start=512
-  _globals['_LOGSERVICE']._serialized_end=635
+  _globals['_LOG']._serialized_start=58
+  _globals['_LOG']._serialized_end=289
+  _globals['_LOGREQUEST']._serialized_start=291
+  _globals['_LOGREQUEST']._serialized_end=332
+  _globals['_LOGRESPONSE']._serialized_start=334
+  _globals['_LOGRESPONSE']._serialized_end=375
+  _globals['_WRITELOGSREQUEST']._serialized_start=377
+  _globals['_WRITELOGSREQUEST']._serialized_end=423
+  _globals['_WRITELOGSRESPONSE']._serialized_start=425
+  _globals['_WRITELOGSRESPONSE']._serialized_end=480
+  _globals['_WRITERESULT']._serialized_start=483
+  _globals['_WRITERESULT']._serialized_end=619
+  _globals['_WRITERESULT_OUTCOME']._serialized_start=570
+  _globals['_WRITERESULT_OUTCOME']._serialized_end=619
+  _globals['_WRITESUMMARY']._serialized_start=621
+  _globals['_WRITESUMMARY']._serialized_end=720
+  _globals['_REFUSAL']._serialized_start=722
+  _globals['_REFUSAL']._serialized_end=762
+  _globals['_LOGSERVICE']._serialized_start=765
+  _globals['_LOGSERVICE']._serialized_end=939
 # @@protoc_insertion_point(module_scope)

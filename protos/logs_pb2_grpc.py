@@ -44,6 +44,11 @@ class LogServiceStub:
                 request_serializer=protos_dot_logs__pb2.WriteLogsRequest.SerializeToString,
                 response_deserializer=protos_dot_logs__pb2.WriteLogsResponse.FromString,
                 _registered_method=True)
+        self.WriteLogStream = channel.stream_unary(
+                '/logs.LogService/WriteLogStream',
+                request_serializer=protos_dot_logs__pb2.Log.SerializeToString,
+                response_deserializer=protos_dot_logs__pb2.WriteSummary.FromString,
+                _registered_method=True)
 
 
 class LogServiceServicer:
@@ -62,6 +67,14 @@ class LogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WriteLogStream(self, request_iterator, context):
+        """Entries are stored in batches while the stream runs. OK: all of them are durable or refused. Any other status: it is unknown
+        which ones are stored, and the same ids may be sent again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LogServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -74,6 +87,11 @@ def add_LogServiceServicer_to_server(servicer, server):
                     servicer.WriteLogs,
                     request_deserializer=protos_dot_logs__pb2.WriteLogsRequest.FromString,
                     response_serializer=protos_dot_logs__pb2.WriteLogsResponse.SerializeToString,
+            ),
+            'WriteLogStream': grpc.stream_unary_rpc_method_handler(
+                    servicer.WriteLogStream,
+                    request_deserializer=protos_dot_logs__pb2.Log.FromString,
+                    response_serializer=protos_dot_logs__pb2.WriteSummary.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -130,6 +148,33 @@ class LogService:
             '/logs.LogService/WriteLogs',
             protos_dot_logs__pb2.WriteLogsRequest.SerializeToString,
             protos_dot_logs__pb2.WriteLogsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WriteLogStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/logs.LogService/WriteLogStream',
+            protos_dot_logs__pb2.Log.SerializeToString,
+            protos_dot_logs__pb2.WriteSummary.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,127 @@
+"""Rules for the parts of a log entry that every service which passes entries on applies alike. Pure functions.
+
+The store has the last word; whoever judges earlier judges by these, so that nothing is accepted at one door and refused behind it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import orjson
+
+from protos.limits import (
+    LEVEL_ALIASES,
+    LEVELS,
+    MAX_FIELDS_BYTES,
+    MAX_FIELDS_DEPTH,
+    MAX_KEY_CHARACTERS,
+)
+
+_LEVELS = {**{level: level for level in LEVELS}, **LEVEL_ALIASES}
+_TRACE_ID = re.compile(r"[0-9a-f]{32}")
+_SPAN_ID = re.compile(r"[0-9a-f]{16}")
+_INTEGERS = range(-(2**63), 2**63)
+# Up to here every integer is a double of its own.
+_EXACT = 2**53
+
+
+class FieldsError(ValueError):
+    """The text says which rule `fields` breaks."""
+
+
+def level_of(value: str) -> str | None:
+    """The level that `value` names in any case or by an alias; INFO for "", None for an unknown name."""
+    return _LEVELS.get(value) or _LEVELS.get(value.upper())
+
+
+def is_trace_id(value: str) -> bool:
+    """W3C Trace Context, section 3.2.2.3."""
+    return _TRACE_ID.fullmatch(value) is not None
+
+
+def is_span_id(value: str) -> bool:
+    """W3C Trace Context, section 3.2.2.4, where it is called parent-id."""
+    return _SPAN_ID.fullmatch(value) is not None
+
+
+def moment_of(timestamp: str) -> datetime | None:
+    """RFC 3339, section 5.6, in UTC; None without a time zone or next to the first or the last year, where UTC cannot follow."""
+    try:
+        moment = datetime.fromisoformat(timestamp)
+        return None if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def check_fields(fields: object) -> None:
+    """Raises FieldsError unless `fields` is a JSON object that MongoDB can keep as it is."""
+    if not isinstance(fields, dict):
+        raise FieldsError("must be an object")
+    _check(fields, MAX_FIELDS_DEPTH)
+    try:
+        size = len(orjson.dumps(fields))
+    except TypeError:
+        raise FieldsError("must not contain lone surrogates") from None
+    if size > MAX_FIELDS_BYTES:
+        raise FieldsError(f"must not be longer than {MAX_FIELDS_BYTES} bytes")
+
+
+def fields_from_json(text: str) -> dict[str, object]:
+    """`fields` from their JSON text, checked; {} for "". Raises FieldsError."""
+    if not text:
+        return {}
+    try:
+        fields = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise FieldsError("must be JSON") from None
+    check_fields(fields)
+    return dict(fields)
+
+
+def integers_again(value: object) -> object:
+    """`value` from a protobuf Struct, which knows only doubles, with its whole numbers as integers."""
+    if isinstance(value, float):
+        return int(value) if -_EXACT <= value <= _EXACT and value.is_integer() else value
+    if isinstance(value, list):
+        return [integers_again(member) for member in value]
+    if isinstance(value, Mapping):
+        return {key: integers_again(member) for key, member in value.items()}
+    return value
+
+
+def _check(value: object, depth: int) -> None:
+    if isinstance(value, str):
+        if "\x00" in value:
+            raise FieldsError("must not contain NUL characters")
+    elif isinstance(value, bool) or value is None:
+        pass
+    elif isinstance(value, int):
+        if value not in _INTEGERS:
+            raise FieldsError("must not contain integers of more than 64 bits")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise FieldsError("must not contain numbers that are not finite")
+    elif not isinstance(value, dict | list):
+        raise FieldsError("must hold JSON values only")
+    elif not depth:
+        raise FieldsError(f"must not be nested more than {MAX_FIELDS_DEPTH} deep")
+    else:
+        _check_members(value, depth)
+
+
+def _check_members(value: dict[str, object] | list[object], depth: int) -> None:
+    if isinstance(value, dict):
+        for key in value:
+            _check_key(key)
+    for member in value.values() if isinstance(value, dict) else value:
+        _check(member, depth - 1)
+
+
+def _check_key(key: object) -> None:
+    if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY_CHARACTERS:
+        raise FieldsError(f"must have keys of 1 to {MAX_KEY_CHARACTERS} characters")
+    if key.startswith("$") or "\x00" in key:
+        raise FieldsError("must not have keys that start with $ or contain NUL characters")
