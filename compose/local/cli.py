@@ -14,7 +14,7 @@ from compose.local.environment import DotenvError
 from compose.local.parts import PrepareError
 from compose.local.paths import DEV, Instance, InstanceNameError
 from compose.local.plan import UnknownPartError
-from compose.local.ports import PortError
+from compose.local.ports import PortError, detours
 from compose.local.terminal import complain
 
 Command = Callable[[Instance, argparse.Namespace], int]
@@ -68,6 +68,9 @@ def _add_whole(commands: _Commands) -> None:
     up = _command(commands, "up", _up, "start the parts and wait until they are ready")
     up.add_argument("--only", default="", help="these parts and what they need, separated by commas")
     up.add_argument("--ports", choices=("fixed", "auto"), help="auto: a free block; the default of all but dev")
+    up.add_argument(
+        "--through", default="", help="reach servers at other ports, a proxy's: MONGO_PORT=12001,RABBIT_PORT=12002"
+    )
     down = _command(commands, "down", lambda at, given: stop.down(at, at_once=given.now), "stop everything")
     down.add_argument("--now", action="store_true", help="kill instead of asking")
     reset = _command(commands, "reset", lambda at, given: stop.reset(at, sure=given.yes), "stop and delete the data")
@@ -112,7 +115,7 @@ def _logs(at: Instance, given: argparse.Namespace) -> int:
 
 def _up(at: Instance, given: argparse.Namespace) -> int:
     free_ports = given.ports == "auto" or (given.ports is None and not at.is_dev)
-    return start.up(at, start.Wish(tuple(_names([given.only])), free_ports))
+    return start.up(at, start.Wish(tuple(_names([given.only])), free_ports, detours(_names([given.through]))))
 
 
 def _supervise(at: Instance, given: argparse.Namespace) -> int:

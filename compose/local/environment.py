@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from compose.local.paths import PYTHON, ROOT, Instance
@@ -63,16 +64,24 @@ def reachable(bind_host: str) -> str:
     return _WILDCARDS.get(bind_host, bind_host)
 
 
-def service_values(ports: PortPlan, wished: Mapping[str, str]) -> dict[str, str]:
-    """Every variable of `.env.example` as the processes of this instance get it."""
+def service_values(
+    ports: PortPlan, wished: Mapping[str, str], detours: Mapping[str, int] = MappingProxyType({})
+) -> dict[str, str]:
+    """Every variable of `.env.example` as the processes of this instance get it.
+
+    `detours` names other ports than the servers' own to reach them at, such as those of a proxy that a test can cut.
+    """
     example = read_dotenv(EXAMPLE)
     host = reachable(wished.get("BIND_HOST", example["BIND_HOST"]))
     numbers = {name: str(number) for name, number in ports.items()}
-    return {**example, **numbers, **addresses(ports, host), **wished}
+    return {**example, **numbers, **addresses(ports, host, detours), **wished}
 
 
-def addresses(ports: PortPlan, host: str) -> dict[str, str]:
+def addresses(planned: PortPlan, host: str, detours: Mapping[str, int] = MappingProxyType({})) -> dict[str, str]:
     """The variables that follow from the ports."""
+    ports = {**planned, **detours}
+    # a replica set tells its clients its own address, which would lead them past the detour
+    mongo_way = "directConnection=true" if "MONGO_PORT" in detours else "replicaSet=rs0"
     rabbit, mongo, postgres = ports["RABBIT_PORT"], ports["MONGO_PORT"], ports["POSTGRES_PORT"]
     browser = "localhost" if host == LOOPBACK else host
     console = ports["FRONTEND_PORT"]
@@ -83,7 +92,7 @@ def addresses(ports: PortPlan, host: str) -> dict[str, str]:
         "LOGGER_GRPC_ADDRESS": f"{host}:{ports['LOGGER_GRPC_PORT']}",
         "MAILER_URL": f"http://{host}:{ports['MAILER_PORT']}",
         "RABBIT_URL": f"amqp://guest:guest@{LOOPBACK}:{rabbit}/",
-        "MONGO_URL": f"mongodb://logger:password@{LOOPBACK}:{mongo}/logs?replicaSet=rs0&authSource=logs",
+        "MONGO_URL": f"mongodb://logger:password@{LOOPBACK}:{mongo}/logs?{mongo_way}&authSource=logs",
         "DSN": f"host={LOOPBACK} port={postgres} user=auth password=password dbname=users",
         "MAIL_HOST": LOOPBACK,
         "MAIL_PORT": str(ports["MAILBOX_SMTP_PORT"]),

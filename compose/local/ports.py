@@ -79,6 +79,18 @@ def _number(port: Port, wish: str) -> int:
     return int(wish)
 
 
+def detours(words: Iterable[str]) -> dict[str, int]:
+    """Other ports to reach servers at, from words such as MONGO_PORT=12001. Raises PortError."""
+    known = {port.name: port for port in PORTS}
+    found = {}
+    for word in words:
+        name, _, number = word.partition("=")
+        if name not in known or not number:
+            raise PortError(f"{word}: expected the name of a port, an equals sign and a number")
+        found[name] = _number(known[name], number)
+    return found
+
+
 def free_block() -> tuple[dict[str, int], int]:
     """A free block and the descriptor of its lock: whoever keeps it open owns the block. Raises NoFreePortsError."""
     bases = list(_BASES)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from compose.local import control, environment, process, show, stop
 from compose.local.holders import holder
@@ -28,10 +28,11 @@ _SETTLED = (State.READY, State.DONE)
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What was asked for: parts (all when empty) and whether to look for free ports."""
+    """What was asked for: parts (all when empty), whether to look for free ports, and detours on the way to servers."""
 
     names: tuple[str, ...] = ()
     free_ports: bool = False
+    detours: Mapping[str, int] = field(default_factory=dict)
 
 
 class StartError(Exception):
@@ -65,9 +66,9 @@ def _plan(instance: Instance, wish: Wish) -> tuple[Plan, list[int]]:
     wished = environment.wishes(instance, os.environ)
     if wish.free_ports:
         ports, port_lock = free_block()
-        return Plan(instance, ports, environment.service_values(ports, wished)), [port_lock]
+        return Plan(instance, ports, environment.service_values(ports, wished, wish.detours)), [port_lock]
     ports = chosen(wished)
-    return Plan(instance, ports, environment.service_values(ports, wished)), []
+    return Plan(instance, ports, environment.service_values(ports, wished, wish.detours)), []
 
 
 def _checked(plan: Plan, parts: Mapping[str, Part], wanted: Iterable[str]) -> tuple[str, ...]:

@@ -42,6 +42,14 @@ def test_when_a_port_moves_every_address_that_depends_on_it_follows():
     assert "127.0.0.1:9017/" in values["MONGO_URL"]
 
 
+def test_a_detour_moves_the_address_and_leaves_the_server_on_its_own_port():
+    values = service_values(chosen({}), {}, {"MONGO_PORT": 12001, "LOGGER_RPC_PORT": 12002})
+
+    assert values["MONGO_URL"] == "mongodb://logger:password@127.0.0.1:12001/logs?directConnection=true&authSource=logs"
+    assert values["LOGGER_RPC_ADDRESS"] == "127.0.0.1:12002"
+    assert (values["MONGO_PORT"], values["LOGGER_RPC_PORT"]) == ("17017", "5001")
+
+
 def test_a_copied_example_pins_nothing_when_a_port_moves(dotenv):
     dotenv.write_text(environment.EXAMPLE.read_text().replace("AUTH_PORT=8081", "AUTH_PORT=9081"))
 

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from compose.local import holders
-from compose.local.ports import PORTS, PortError, chosen, clashes, free_block, is_free
+from compose.local.ports import PORTS, PortError, chosen, clashes, detours, free_block, is_free
 
 
 def listening() -> socket.socket:
@@ -89,3 +89,13 @@ def test_nobody_holds_a_free_port():
         number = door.getsockname()[1]
 
     assert holders.holder(number) is None
+
+
+def test_detours_are_read_as_names_of_ports_and_numbers():
+    assert detours(["MONGO_PORT=12001", "RABBIT_PORT=12002"]) == {"MONGO_PORT": 12001, "RABBIT_PORT": 12002}
+
+
+@pytest.mark.parametrize("word", ["MONGO_PORT", "MONGO_PORT=", "MONGO_PORT=x", "MONGO=12001"])
+def test_what_is_no_detour_is_refused_by_name(word):
+    with pytest.raises(PortError, match="MONGO"):
+        detours([word])
