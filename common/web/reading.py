@@ -12,7 +12,7 @@ from gunicorn.http.errors import ParseException
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, UnsupportedMediaType
 
-from common.errors import InvalidError, MalformedError, Problem
+from common.errors import InvalidError, MalformedError, Problem, TooLargeError
 
 MAX_BODY = 1024 * 1024
 
@@ -46,15 +46,15 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterVali
 M = TypeVar("M", bound=BaseModel)
 
 
-def read_json_value() -> Any:  # noqa: ANN401 - any JSON value
+def read_json_value(limit: int = MAX_BODY) -> Any:  # noqa: ANN401 - any JSON value
     """The body as one JSON value.
 
     A missing Content-Type counts as JSON, since the Go original's own clients send none; another type is refused with 415.
-    Raises MalformedError, UnsupportedMediaType, or RequestEntityTooLarge above 1 MiB.
+    Raises MalformedError, UnsupportedMediaType, or TooLargeError above `limit` bytes.
     """
     if request.mimetype and request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
         raise UnsupportedMediaType
-    body = _body()
+    body = read_body(limit)
     if not body.strip():
         raise MalformedError("body must not be empty")
     try:
@@ -65,19 +65,28 @@ def read_json_value() -> Any:  # noqa: ANN401 - any JSON value
         raise MalformedError(f"body is not valid JSON: {error}") from error
 
 
-def _body() -> bytes:
+def read_body(limit: int = MAX_BODY) -> bytes:
+    """The body as it came. Raises MalformedError when it is cut short, TooLargeError above `limit` bytes."""
+    # for this request alone; one byte more, so that what werkzeug cuts off can be told from what fits
+    request.max_content_length = limit + 1
     try:
         body = request.get_data(cache=False)
     except ParseException as error:
         raise MalformedError("body is not sent in proper chunks") from error
     except ClientDisconnected as error:
         raise MalformedError("body ended too early") from error
+    except RequestEntityTooLarge as error:
+        raise _too_large(limit) from error
     # a chunked body has no length to refuse it by, and werkzeug cuts it off at its limit without a word
-    if len(body) > MAX_BODY:
-        raise RequestEntityTooLarge
+    if len(body) > limit:
+        raise _too_large(limit)
     if request.content_length is not None and len(body) < request.content_length:
         raise MalformedError("body is shorter than its Content-Length")
     return body
+
+
+def _too_large(limit: int) -> TooLargeError:
+    return TooLargeError(f"body is larger than {limit // 1024 // 1024} MiB")
 
 
 def _has_second_value(body: bytes) -> bool:
