@@ -120,15 +120,15 @@ def bulk_reply(results: Sequence[Outcome | InvalidError], *, single: bool) -> Re
         if isinstance(result, InvalidError):
             raise result
         return _single(result)
-    taken = Counter(result.outcome for result in results if isinstance(result, Outcome))
+    taken = [result.outcome for result in results if isinstance(result, Outcome)]
     if not taken:
         raise _all_refused(results)
+    counts: Counter[str] = Counter(taken)
     stored = weakest(set(taken))
-    refused = len(results) - taken.total()
-    status = 207 if refused else 200 if stored == "mongodb" else 202
-    counts: dict[str, int] = dict(taken)
+    refused = len(results) - len(taken)
     if refused:
         counts["refused"] = refused
+    status = 207 if refused else 200 if stored == "mongodb" else 202
     listed = [
         _refused(index, result) if isinstance(result, InvalidError) else {"outcome": result.outcome, "id": result.id}
         for index, result in enumerate(results)
