@@ -60,6 +60,8 @@ class Combiner(Generic[T, R]):
         self._wake = threading.Condition(threading.Lock())
         self._stopping = False
         self._threads: list[threading.Thread] = []
+        # when an action last came to its end, well or not
+        self._heard = 0.0
 
     def start(self) -> None:
         """Call after the fork."""
@@ -81,9 +83,10 @@ class Combiner(Generic[T, R]):
         """Items that wait or are under way."""
         return self._pending
 
-    def submit(self, items: Sequence[T]) -> Sequence[R]:
+    def submit(self, items: Sequence[T], *, silence: float | None = None) -> Sequence[R]:
         """Returns when all items are carried out.
 
+        The caller waits for `timeout` seconds at most, and gives up earlier when for `silence` seconds no action came to an end.
         Raises TooManyError (nothing taken), UnavailableError, DeadlineError (unknown whether carried out), or what the action raised.
         """
         if not items:
@@ -97,11 +100,21 @@ class Combiner(Generic[T, R]):
             self._jobs.append(job)
             self._pending += len(items)
             self._wake.notify()
-        if not job.latch.acquire(timeout=self._limits.timeout):
+        if not self._wait(job, self._limits.timeout if silence is None else silence):
+            job.deadline = 0.0  # nobody waits for it: if it is not under way yet, it need not be
             raise DeadlineError(f"{self._what} did not confirm in time")
         if job.error is not None:
             raise job.error
         return job.results
+
+    def _wait(self, job: _Job[T, R], silence: float) -> bool:
+        """Whether the job was carried out in time."""
+        begun = now = time.monotonic()
+        while (left := min(max(begun, self._heard) + silence, job.deadline) - now) > 0:
+            if job.latch.acquire(timeout=left):
+                return True
+            now = time.monotonic()
+        return False
 
     def _run(self) -> None:
         while (batch := self._take()) is not None:
@@ -135,6 +148,7 @@ class Combiner(Generic[T, R]):
             for job in live:
                 job.error = UnavailableError(f"{self._what} could not take the batch")
         finally:
+            self._heard = time.monotonic()
             with self._wake:
                 self._pending -= sum(len(job.items) for job in batch)
             for job in batch:

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from common.combining import Combiner, Limits
+from common.errors import DeadlineError
+from tests.waiting import eventually
+
+SILENCE = 0.2
+
+
+class Gate:
+    """An action that waits to be let through, and remembers its batches."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+        self.begun: list[list[int]] = []
+
+    def __call__(self, items: list[int]) -> list[int]:
+        self.begun.append(items)
+        assert self.open.wait(10)
+        return items
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+@pytest.fixture
+def combiner(gate) -> Iterator[Combiner[int, int]]:
+    combiner = Combiner(gate, what="the store", limits=Limits(lanes=1, timeout=5.0))
+    combiner.start()
+    yield combiner
+    gate.open.set()
+    combiner.stop()
+
+
+def test_who_waits_in_silence_gives_up_long_before_the_time_out(combiner):
+    started = time.monotonic()
+
+    with pytest.raises(DeadlineError, match="the store did not confirm in time"):
+        combiner.submit([1], silence=SILENCE)
+
+    assert SILENCE <= time.monotonic() - started < 2
+
+
+def test_who_waits_while_others_are_carried_out_keeps_waiting():
+    def slowly(items: list[int]) -> list[int]:
+        assert not never.wait(SILENCE / 2)
+        return items
+
+    never = threading.Event()
+    combiner = Combiner(slowly, what="the store", limits=Limits(lanes=1, max_batch=1, timeout=5.0))
+    combiner.start()
+    results: list[int] = []
+    threads = [
+        threading.Thread(target=lambda number=number: results.extend(combiner.submit([number], silence=SILENCE)))
+        for number in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+    combiner.stop()
+
+    assert sorted(results) == list(range(6))
+
+
+def test_what_nobody_waits_for_any_more_is_not_begun(combiner, gate):
+    with pytest.raises(DeadlineError):
+        combiner.submit([1], silence=SILENCE)
+    with pytest.raises(DeadlineError):
+        combiner.submit([2], silence=SILENCE)
+
+    gate.open.set()
+
+    assert combiner.submit([3]) == [3]
+    assert gate.begun == [[1], [3]]
+    eventually(lambda: combiner.pending == 0)
