@@ -71,7 +71,7 @@ format: ## repair what ruff can repair
 	@$(BOOT) dev
 	@$(VENV)/ruff check --fix .
 	@$(VENV)/ruff format .
-tools: ## what the tests need besides Python: Go and Chromium
+tools: ## what the tests need besides Python: Go, Chromium and wrk
 	@$(BOOT) dev tools
 protos: ## generate the gRPC stubs anew
 	@$(BOOT) dev

@@ -1,4 +1,4 @@
-"""What the tests need besides Python: Go and Chromium, from PATH or unpacked without root; named in `tools.env`."""
+"""What the tests need besides Python: Go, Chromium and wrk, from PATH or unpacked without root; named in `tools.env`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,16 @@ from compose.local.terminal import complain, say
 _GO_PACKAGES = ("golang-go",)
 _GO_LIBRARIES = ("golang-github-rabbitmq-amqp091-go-dev",)
 _BROWSER_PACKAGES = ("chromium", "fonts-dejavu-core")
+_WRK_PACKAGES = ("wrk",)
 _OLDEST_GO = (1, 19)
 _SYSTEM_LIBRARIES = Path("/usr/share/gocode")
 _AMQP_SOURCE = "src/github.com/rabbitmq/amqp091-go"
+_PROGRAMS = ("GO", "CHROMIUM", "WRK")
+_WRK_WRAPPER = """#!/bin/sh
+# wrk unpacked without root: its libraries are beside it.
+export LD_LIBRARY_PATH="{libraries}"
+exec "{binary}" "$@"
+"""
 _WRAPPER = """#!/bin/sh
 # Chromium unpacked without root: its libraries and fonts are beside it.
 export LD_LIBRARY_PATH="{libraries}"
@@ -43,7 +50,7 @@ def provide() -> int:
         return 0
     began = time.monotonic()
     try:
-        values = {**go(), "CHROMIUM": chromium()}
+        values = {**go(), "CHROMIUM": chromium(), "WRK": wrk()}
     except PrepareError as error:
         complain(str(error))
         return 1
@@ -56,7 +63,7 @@ def provide() -> int:
 def known() -> dict[str, str]:
     """The programs named in `tools.env`; an empty text where one is missing."""
     values = read_dotenv(TOOLS_ENV) if TOOLS_ENV.is_file() else {}
-    return {name: values.get(name, "") if Path(values.get(name, "-")).exists() else "" for name in ("GO", "CHROMIUM")}
+    return {name: values.get(name, "") if Path(values.get(name, "-")).exists() else "" for name in _PROGRAMS}
 
 
 def go() -> dict[str, str]:
@@ -102,6 +109,21 @@ def chromium() -> str:
     wrapper = root / "chromium"
     libraries = os.pathsep.join(map(str, folders))
     wrapper.write_text(_WRAPPER.format(libraries=libraries, fonts=fonts, binary=binary))
+    wrapper.chmod(0o755)
+    return str(wrapper)
+
+
+def wrk() -> str:
+    """The load generator of `make bench`. Raises PrepareError."""
+    on_path = shutil.which("wrk")
+    if on_path:
+        return on_path
+    root = debs.unpacked("wrk", _WRK_PACKAGES)
+    binary = root / "usr/bin/wrk"
+    if not binary.exists():
+        raise PrepareError("the package wrk holds no program here; install wrk yourself")
+    wrapper = root / "wrk"
+    wrapper.write_text(_WRK_WRAPPER.format(libraries=os.pathsep.join(map(str, debs.lib_folders(root))), binary=binary))
     wrapper.chmod(0o755)
     return str(wrapper)
 

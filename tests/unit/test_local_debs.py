@@ -96,7 +96,8 @@ def test_tools_on_path_are_used_as_they_are(tmp_path, monkeypatch):
     monkeypatch.setattr(tools, "TOOLS_ENV", tmp_path / "tools.env")
     monkeypatch.setattr(tools, "go", lambda: {"GO": "/bin/sh"})
     monkeypatch.setattr(tools, "chromium", lambda: "/bin/sh")
+    monkeypatch.setattr(tools, "wrk", lambda: "/bin/sh")
 
-    assert tools.known() == {"GO": "", "CHROMIUM": ""}
+    assert tools.known() == {"GO": "", "CHROMIUM": "", "WRK": ""}
     assert tools.provide() == 0
-    assert tools.known() == {"GO": "/bin/sh", "CHROMIUM": "/bin/sh"}
+    assert tools.known() == {"GO": "/bin/sh", "CHROMIUM": "/bin/sh", "WRK": "/bin/sh"}
