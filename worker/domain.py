@@ -19,7 +19,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the log store gets. Empty means that neither the body nor the message's properties said it."""
+    """What the log store gets. Empty means that neither the body nor the message's properties said it. `fields` is a JSON object's text."""
 
     id: str
     name: str
@@ -28,7 +28,9 @@ class Entry:
     service: str
     request_id: str
     trace_id: str
+    span_id: str
     timestamp: str
+    fields: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ The Go listener drops events named "auth". Here every event is stored: what was 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
@@ -14,11 +13,11 @@ import orjson
 
 from common import context
 from common.ids import is_safe_id, new_record_id
-from protos.limits import LEVEL_ALIASES, LEVELS, MAX_DATA_BYTES, MAX_NAME_CHARACTERS, MAX_SERVICE_CHARACTERS
+from protos.limits import MAX_DATA_BYTES, MAX_NAME_CHARACTERS, MAX_SERVICE_CHARACTERS
+from protos.rules import FieldsError, check_fields, is_span_id, is_trace_id, level_of, moment_of
 from worker.domain import Accepted, Delivery, Entry, Rejected
 
 _KEY_PREFIX = "log."
-_TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
 
 class PoisonError(ValueError):
@@ -39,7 +38,7 @@ def sort(deliveries: Iterable[Delivery]) -> tuple[list[Accepted], list[Rejected]
 
 
 def read(delivery: Delivery) -> Entry:
-    """Raises PoisonError. Only `name`, `data` and `id` are judged; whatever else is unusable falls back to the message's properties."""
+    """Raises PoisonError. `name`, `data`, `id` and `fields` are judged; whatever else is unusable falls back to the message's properties."""
     body = _object(delivery.body)
     name = _text(body, "name")
     data = _text(body, "data")
@@ -48,7 +47,7 @@ def read(delivery: Delivery) -> Entry:
     if len(name) > MAX_NAME_CHARACTERS:
         raise PoisonError(f"name must not be longer than {MAX_NAME_CHARACTERS} characters")
     caller = context.from_headers(delivery.headers)
-    request_id, trace_id = body.get("request_id"), body.get("trace_id")
+    request_id, trace_id, span_id = body.get("request_id"), body.get("trace_id"), body.get("span_id")
     return Entry(
         id=_id(body, delivery.properties),
         name=name,
@@ -56,8 +55,10 @@ def read(delivery: Delivery) -> Entry:
         level=_level(body.get("level"), delivery.routing_key),
         service=_service(body.get("service"), delivery.properties),
         request_id=request_id if isinstance(request_id, str) and is_safe_id(request_id) else caller.request_id,
-        trace_id=trace_id if isinstance(trace_id, str) and _TRACE_ID.fullmatch(trace_id) else caller.trace_id,
+        trace_id=trace_id if isinstance(trace_id, str) and is_trace_id(trace_id) else caller.trace_id,
+        span_id=span_id if isinstance(span_id, str) and is_span_id(span_id) else "",
         timestamp=_timestamp(body.get("timestamp"), delivery.properties),
+        fields=_fields(body.get("fields")),
     )
 
 
@@ -105,10 +106,8 @@ def _id(body: Mapping[str, object], properties: Mapping[str, object]) -> str:
 
 def _level(given: object, routing_key: str) -> str:
     for value in (given, routing_key.removeprefix(_KEY_PREFIX)):
-        if isinstance(value, str) and value:
-            level = LEVEL_ALIASES.get(value.upper(), value.upper())
-            if level in LEVELS:
-                return level
+        if isinstance(value, str) and value and (level := level_of(value)):
+            return level
     return "INFO"
 
 
@@ -121,7 +120,7 @@ def _service(given: object, properties: Mapping[str, object]) -> str:
 
 def _timestamp(given: object, properties: Mapping[str, object]) -> str:
     """RFC 3339; AMQP's timestamp property counts seconds since 1970."""
-    if isinstance(given, str) and _is_moment(given):
+    if isinstance(given, str) and moment_of(given):
         return given
     seconds = properties.get("timestamp")
     if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds <= 0:
@@ -132,10 +131,12 @@ def _timestamp(given: object, properties: Mapping[str, object]) -> str:
         return ""
 
 
-def _is_moment(text: str) -> bool:
+def _fields(given: object) -> str:
+    """As JSON text. What cannot be kept is a reason to set the message aside: leaving it out would lose data without a word."""
+    if not given and (given is None or given == {}):
+        return ""
     try:
-        moment = datetime.fromisoformat(text)
-        # A time next to the first or the last year cannot be brought to UTC, which the store does.
-        return moment.tzinfo is not None and moment.astimezone(UTC) is not None
-    except (ValueError, OverflowError):
-        return False
+        check_fields(given)
+    except FieldsError as error:
+        raise PoisonError(f"fields {error}") from None
+    return orjson.dumps(given).decode()

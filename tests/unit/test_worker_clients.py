@@ -60,7 +60,18 @@ def store(server) -> Iterator[GrpcLogStore]:
 
 
 def entry(name: str = "event") -> Entry:
-    return Entry("id-1", name, "hello", "ERROR", "shop", "r-1", "0" * 31 + "1", "2026-03-01T10:00:00+00:00")
+    return Entry(
+        id="id-1",
+        name=name,
+        data="hello",
+        level="ERROR",
+        service="shop",
+        request_id="r-1",
+        trace_id="0" * 31 + "1",
+        span_id="0" * 15 + "1",
+        timestamp="2026-03-01T10:00:00+00:00",
+        fields='{"order":7}',
+    )
 
 
 def rejected(**properties) -> Rejected:
@@ -96,7 +107,9 @@ def test_an_entry_reaches_the_store_whole_and_marked_as_amqp(store, logger):
             protocol="amqp",
             request_id="r-1",
             trace_id="0" * 31 + "1",
+            span_id="0" * 15 + "1",
             timestamp="2026-03-01T10:00:00+00:00",
+            fields_json='{"order":7}',
         )
     ]
 

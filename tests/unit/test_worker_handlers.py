@@ -13,6 +13,7 @@ from worker.handlers import PoisonError, read, sort
 GOLDEN = Path(__file__).parents[2] / "protos" / "golden"
 ID = "65f000000000000000000001"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
+SPAN = "b7ad6b7169203331"
 
 
 def delivery(body, *, tag=1, key="log.INFO", headers=None, **properties) -> Delivery:
@@ -45,13 +46,16 @@ def test_everything_that_a_body_says_is_taken_from_it():
         service="shop",
         request_id="r-1",
         trace_id=TRACE,
+        span_id=SPAN,
         timestamp="2026-03-01T10:00:00+02:00",
+        fields={"order": 9007199254740993, "tags": ["a"]},
     )
 
     entry = read(delivery(body, key="log.INFO", message_id="other", app_id="other", timestamp=1))
 
     assert (entry.id, entry.level, entry.service) == (ID, "ERROR", "shop")
-    assert (entry.request_id, entry.trace_id) == ("r-1", TRACE)
+    assert (entry.request_id, entry.trace_id, entry.span_id) == ("r-1", TRACE, SPAN)
+    assert entry.fields == '{"order":9007199254740993,"tags":["a"]}'
     assert entry.timestamp == "2026-03-01T10:00:00+02:00"
 
 
@@ -104,6 +108,8 @@ def test_the_level_is_the_bodys_or_the_routing_keys_or_info(given, key, level):
         {"request_id": "a b"},
         {"request_id": []},
         {"trace_id": "short"},
+        {"span_id": SPAN.upper()},
+        {"span_id": 7},
         {"timestamp": "yesterday"},
         {"timestamp": "2026-01-01T00:00:00"},
         {"timestamp": "0001-01-01T00:00:00+14:00"},
@@ -114,7 +120,18 @@ def test_an_unusable_detail_does_not_cost_the_event(optional):
     entry = read(delivery(event(**optional)))
 
     assert entry.data == "hello"
-    assert next(iter(optional.values())) not in (entry.service, entry.request_id, entry.trace_id, entry.timestamp)
+    assert next(iter(optional.values())) not in (
+        entry.service,
+        entry.request_id,
+        entry.trace_id,
+        entry.span_id,
+        entry.timestamp,
+    )
+
+
+@pytest.mark.parametrize("nothing", [None, {}])
+def test_fields_that_hold_nothing_are_left_out(nothing):
+    assert read(delivery(event(fields=nothing))).fields == ""
 
 
 @pytest.mark.parametrize("seconds", [-5, 0, 2**63, True, "now", None])
@@ -144,6 +161,10 @@ def test_an_unusable_amqp_timestamp_counts_as_none(seconds):
         (b'{"name":"a","data":"\\u0000"}', "data must not contain NUL characters"),
         (json.dumps({"name": "n" * 256, "data": ""}).encode(), "name must not be longer than 255 characters"),
         (json.dumps({"name": "n", "data": "d" * 1024 * 1024}).encode(), "body is larger than 1 MiB"),
+        (b'{"name":"a","data":"b","fields":"x"}', "fields must be an object"),
+        (b'{"name":"a","data":"b","fields":[]}', "fields must be an object"),
+        (b'{"name":"a","data":"b","fields":false}', "fields must be an object"),
+        (b'{"name":"a","data":"b","fields":{"$set":1}}', "fields must not have keys that start with"),
         (b'{"name":"a","data":"b","id":5}', "id must be 1 to 128 letters"),
         (b'{"name":"a","data":"b","id":"a b"}', "id must be 1 to 128 letters"),
     ],

@@ -62,7 +62,9 @@ def _message(entry: Entry) -> logs_pb2.Log:
         protocol="amqp",
         request_id=entry.request_id,
         trace_id=entry.trace_id,
+        span_id=entry.span_id,
         timestamp=entry.timestamp,
+        fields_json=entry.fields,
     )
 
 
