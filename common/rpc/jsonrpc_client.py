@@ -25,7 +25,6 @@ class _Connection:
     def __init__(self, address: tuple[str, int], seconds: float) -> None:
         self._socket = socket.create_connection(address, timeout=seconds)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.setblocking(False)
         self._decoder = ReplyDecoder()
         self._next_id = 0
 
@@ -39,7 +38,9 @@ class _Connection:
         lines = [encode_call(call_id, method, calls[number]) for call_id, number in waiting.items()]
         unsent = self._send(lines[0] if len(lines) == 1 else b"".join(lines))
         while waiting:
-            unsent = self._tend(unsent, deadline)
+            if unsent:
+                unsent = self._send_on(unsent, deadline)
+            self._socket.settimeout(_remaining(deadline))
             data = self._socket.recv(READ_BYTES)
             if not data:
                 raise EOFError
@@ -50,25 +51,22 @@ class _Connection:
     def _send(self, data: bytes | memoryview) -> memoryview:
         """Sends what the socket takes at once; the rest."""
         view = memoryview(data)
+        self._socket.setblocking(False)
         with suppress(BlockingIOError):
             while view:
                 view = view[self._socket.send(view) :]
         return view
 
-    def _tend(self, unsent: memoryview, deadline: float) -> memoryview:
-        """Sends on until there is something to read: a far side that waits for its answers to be read reads no calls meanwhile."""
-        while not (self._ready(deadline, writing=bool(unsent)) & ~select.POLLOUT):
+    def _send_on(self, unsent: memoryview, deadline: float) -> memoryview:
+        """Sends until there is something to read: a far side that waits for its answers to be read reads no calls meanwhile."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN | select.POLLOUT)
+        while unsent:
+            ready = poll.poll(_remaining(deadline) * 1000)
+            if any(events & ~select.POLLOUT for _, events in ready):
+                break
             unsent = self._send(unsent)
         return unsent
-
-    def _ready(self, deadline: float, *, writing: bool) -> int:
-        """What the socket is ready for; raises TimeoutError at the deadline."""
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN | (select.POLLOUT if writing else 0))
-        ready = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
-        if not ready:
-            raise TimeoutError
-        return ready[0][1]
 
     @property
     def stale(self) -> bool:
