@@ -1,0 +1,1 @@
+"""The least that Flask can do: the yardstick F."""
