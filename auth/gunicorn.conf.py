@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from auth.settings import AuthSettings
 from common.settings import load
-from common.web.gunicorn import gunicorn_config
+from common.web.gunicorn import gunicorn_config, threaded
 
 settings = load(AuthSettings)
-globals().update(gunicorn_config("auth", settings, port=settings.auth_port, threads=settings.auth_threads))
+globals().update(gunicorn_config("auth", settings, port=settings.auth_port, model=threaded(settings.auth_threads)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from broker.settings import BrokerSettings
 from common.settings import load
-from common.web.gunicorn import gunicorn_config
+from common.web.gunicorn import green, gunicorn_config
 
 settings = load(BrokerSettings)
 globals().update(
@@ -12,7 +12,7 @@ globals().update(
         "broker",
         settings,
         port=settings.broker_port,
-        threads=settings.broker_threads,
+        model=green(settings.broker_connections),
         workers=settings.broker_workers,
     )
 )

@@ -10,7 +10,7 @@ from common.settings import Settings
 class BrokerSettings(Settings):
     broker_port: int = Field(default=8080, gt=0, lt=65536)
     broker_workers: int = Field(default=1, gt=0)
-    broker_threads: int = Field(default=32, gt=0)
+    broker_connections: int = Field(default=1000, gt=0)
     cors_origins: str = "http://localhost:8082,http://127.0.0.1:8082"
     auth_url: str = "http://127.0.0.1:8081"
     logger_url: str = "http://127.0.0.1:8084"

@@ -99,7 +99,7 @@ class _GrpcDoor:
             f"{self._settings.bind_host}:{self._settings.logger_grpc_port}",
             register=lambda server: logs_pb2_grpc.add_LogServiceServicer_to_server(self._servicer, server),
             services=[SERVICE_NAME],
-            threads=self._settings.logger_threads,
+            threads=self._settings.logger_grpc_threads,
             grace=self._settings.shutdown_grace,
         )
         self._server.start()

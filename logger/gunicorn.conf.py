@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from common.settings import load
-from common.web.gunicorn import gunicorn_config
+from common.web.gunicorn import green, gunicorn_config
 from logger.settings import LoggerSettings
 
 settings = load(LoggerSettings)
-globals().update(gunicorn_config("logger", settings, port=settings.logger_port, threads=settings.logger_threads))
+globals().update(
+    gunicorn_config("logger", settings, port=settings.logger_port, model=green(settings.logger_connections))
+)

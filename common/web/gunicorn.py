@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from gunicorn.glogging import Logger
+
 from common.logs import logging_config
 from common.settings import Settings
+
+
+class QuietLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
+    def access(self, *_: object) -> None:
+        """Every service writes its own line for each request; gunicorn would prepare one more and drop it, at the cost of a request."""
 
 
 def _post_worker_init(worker: Any) -> None:  # noqa: ANN401 - gunicorn ships no types
@@ -18,17 +25,28 @@ def _worker_exit(_server: Any, worker: Any) -> None:  # noqa: ANN401 - gunicorn 
         app.extensions["lifecycle"].stop()
 
 
-def gunicorn_config(service: str, settings: Settings, *, port: int, threads: int, workers: int = 1) -> dict[str, Any]:
-    """Settings for `globals().update(...)` in a service's gunicorn.conf.py.
+def threaded(threads: int) -> dict[str, Any]:
+    """For services that compute, or whose database driver needs threads: as many requests at a time as threads."""
+    return {"worker_class": "common.web.worker.BoundedWorker", "threads": threads}
+
+
+def green(connections: int) -> dict[str, Any]:
+    """For services that wait for others: as many connections at a time as `connections`, none of which costs a thread."""
+    return {"worker_class": "common.web.green_worker.GreenWorker", "worker_connections": connections}
+
+
+def gunicorn_config(
+    service: str, settings: Settings, *, port: int, model: dict[str, Any], workers: int = 1
+) -> dict[str, Any]:
+    """Settings for `globals().update(...)` in a service's gunicorn.conf.py; `model` is `threaded(...)` or `green(...)`.
 
     A request that has not come whole within 10 s is given up; a stopping worker has `settings.shutdown_grace` seconds to finish its
     requests.
     """
     return {
         "bind": f"{settings.bind_host}:{port}",
-        "worker_class": "common.web.worker.BoundedWorker",
+        **model,
         "workers": workers,
-        "threads": threads,
         "timeout": 60,
         "graceful_timeout": settings.shutdown_grace,
         "keepalive": 75,
@@ -37,6 +55,7 @@ def gunicorn_config(service: str, settings: Settings, *, port: int, threads: int
         "control_socket_disable": True,
         "logconfig_dict": logging_config(service, level=settings.log_level, style=settings.log_format),
         "accesslog": None,
+        "logger_class": QuietLogger,
         "proc_name": service,
         "post_worker_init": _post_worker_init,
         "worker_exit": _worker_exit,

@@ -31,7 +31,7 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no ty
         finally:
             self._reading.pop(conn, None)
         if again is False:
-            _linger(conn.sock)
+            linger(conn.sock)
         return again
 
     def notify(self) -> None:
@@ -44,7 +44,7 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no ty
                     conn.sock.shutdown(socket.SHUT_RD)  # ends the wait; an answer can still be written
 
 
-def _linger(connection: socket.socket) -> None:
+def linger(connection: socket.socket) -> None:
     """Lets the client read the last answer before the connection goes, here instead of in the accepting thread."""
     end = time.monotonic() + LINGER_SECONDS
     with suppress(OSError):

@@ -77,7 +77,7 @@ def test_celery_starts_the_worker(system, tmp_path):
 
 
 def test_a_bad_variable_is_told_in_one_line_and_nothing_starts(system):
-    environment = only_documented(system, BROKER_THREADS="many")
+    environment = only_documented(system, BROKER_CONNECTIONS="many")
 
     done = subprocess.run(
         [str(BIN / "gunicorn"), "-c", "broker/gunicorn.conf.py", "broker.wsgi:app"],
@@ -90,5 +90,5 @@ def test_a_bad_variable_is_told_in_one_line_and_nothing_starts(system):
     )
 
     assert done.returncode != 0
-    assert "BROKER_THREADS" in done.stderr
+    assert "BROKER_CONNECTIONS" in done.stderr
     assert "Traceback" not in done.stderr

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import socket
 import time
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
+from tests.services import own_service
 from tests.waiting import eventually
 
 MIB = 1024 * 1024
@@ -79,20 +82,21 @@ def test_chunks_that_are_none_are_the_callers_fault(system, service):
     assert "Traceback" not in answer
 
 
-def test_more_half_requests_than_threads_hold_the_gateway_up_for_seconds_only(system):
-    count = int(system.env["BROKER_THREADS"]) + 8
-    half = HEAD.format(path="/handle", extra="Content-Length: 1000\r\n").encode() + b"{"
-    halves = [connected(system, "broker") for _ in range(count)]
-    try:
+@pytest.mark.parametrize(
+    ("service", "room", "path"),
+    [("broker", {"BROKER_CONNECTIONS": "8"}, "/handle"), ("mailer", {"MAILER_THREADS": "8"}, "/send")],
+)
+def test_more_half_requests_than_there_is_room_for_hold_a_service_up_for_seconds_only(system, service, room, path):
+    half = HEAD.format(path=path, extra="Content-Length: 1000\r\n").encode() + b"{"
+    with own_service(system, service, **room) as url, contextlib.ExitStack() as stack:
+        address = ("127.0.0.1", urlsplit(url).port)
+        halves = [stack.enter_context(socket.create_connection(address, timeout=20)) for _ in range(16)]
         for connection in halves:
             connection.sendall(half)
         started = time.monotonic()
-        eventually(lambda: requests.get(system.url("broker", "/ping"), timeout=3).status_code == 200, seconds=30)
+        eventually(lambda: requests.get(f"{url}/ping", timeout=3).status_code == 200, seconds=30)
         assert time.monotonic() - started < 25
         assert halves[0].recv(100).startswith(b"HTTP/1.1 400")
-    finally:
-        for connection in halves:
-            connection.close()
 
 
 def test_clients_that_never_hang_up_do_not_keep_the_door_shut(system):
