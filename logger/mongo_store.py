@@ -69,8 +69,9 @@ class MongoLogStore:
 
 def _document(entry: LogEntry) -> Document:
     """Fields of the Go original first, in its order; empty additions are left out."""
+    key = object_id_hex(entry.id)
     document: Document = {
-        "_id": ObjectId(object_id_hex(entry.id)),
+        "_id": ObjectId(bytes.fromhex(key)),
         "name": entry.name,
         "data": entry.data,
         "created_at": entry.created_at,
@@ -78,11 +79,18 @@ def _document(entry: LogEntry) -> Document:
         "level": entry.level,
         "protocol": entry.protocol,
     }
-    if document["_id"].binary.hex() != entry.id:
+    if key != entry.id:
         document["event_id"] = entry.id
-    for name in ("service", "request_id", "trace_id"):
-        if value := getattr(entry, name):
-            document[name] = value
+    if entry.service:
+        document["service"] = entry.service
+    if entry.request_id:
+        document["request_id"] = entry.request_id
+    if entry.trace_id:
+        document["trace_id"] = entry.trace_id
+    if entry.span_id:
+        document["span_id"] = entry.span_id
+    if entry.fields:
+        document["fields"] = entry.fields
     return document
 
 
@@ -100,4 +108,6 @@ def _entry(document: Mapping[str, Any]) -> LogEntry:
         trace_id=document.get("trace_id", ""),
         created_at=created,
         updated_at=document.get("updated_at") or created,
+        span_id=document.get("span_id", ""),
+        fields=document.get("fields"),
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from common.rpc import gob, jsonrpc
 from common.rpc.calls import CallError, StreamError, sniff
 from common.rpc.tcp_server import Exchange, Session
-from logger.rpc_methods import METHODS, PAYLOAD, RpcCall, RpcMethods
+from logger.rpc_methods import LOG_BATCH, METHODS, PAYLOAD, RESULT, Answer, RpcCall, RpcMethods
 
 
 class SniffingSession:
@@ -39,7 +39,7 @@ class GobSession:
     def __init__(self, methods: RpcMethods) -> None:
         self._methods = methods
         self._decoder = gob.CallDecoder()
-        self._encoder = gob.ReplyEncoder()
+        self._encoder = gob.ReplyEncoder(RESULT)
 
     @property
     def buffered(self) -> int:
@@ -56,9 +56,11 @@ class GobSession:
         answers = _answers(self._methods, prepared)
         return Exchange(b"".join(map(self._reply, calls, answers)), closing=closing)
 
-    def _reply(self, call: gob.GobCall, answer: str | CallError) -> bytes:
+    def _reply(self, call: gob.GobCall, answer: Answer) -> bytes:
         if isinstance(answer, CallError):
             return self._encoder.error(call, answer.text)
+        if isinstance(answer, list):
+            return self._encoder.ok_list(call, answer)
         return self._encoder.ok(call, answer)
 
 
@@ -93,7 +95,7 @@ class JsonSession:
         )
 
 
-def _answers(methods: RpcMethods, prepared: list[RpcCall | CallError]) -> list[str | CallError]:
+def _answers(methods: RpcMethods, prepared: list[RpcCall | CallError]) -> list[Answer]:
     """What cannot be called is answered with its fault; the rest is called together."""
     answers = iter(methods.call_many([call for call in prepared if isinstance(call, RpcCall)]))
     return [next(answers) if isinstance(call, RpcCall) else call for call in prepared]
@@ -109,7 +111,9 @@ def _requests(message: jsonrpc.Request | jsonrpc.Batch) -> Iterator[jsonrpc.Requ
 def _prepared_json(request: jsonrpc.Request) -> RpcCall | CallError:
     try:
         request.check(METHODS)
-        return RpcCall(request.method, jsonrpc.struct_fields(request, PAYLOAD))
+        if request.method == LOG_BATCH:
+            return RpcCall(LOG_BATCH, jsonrpc.struct_list(request, PAYLOAD))
+        return RpcCall(request.method, [jsonrpc.struct_fields(request, PAYLOAD)])
     except CallError as error:
         return error
 
@@ -117,12 +121,14 @@ def _prepared_json(request: jsonrpc.Request) -> RpcCall | CallError:
 def _prepared_gob(call: gob.GobCall) -> RpcCall | CallError:
     try:
         call.check(METHODS)
-        return RpcCall(call.method, gob.struct_fields(call, PAYLOAD))
+        if call.method == LOG_BATCH:
+            return RpcCall(LOG_BATCH, gob.struct_list(call, PAYLOAD))
+        return RpcCall(call.method, [gob.struct_fields(call, PAYLOAD)])
     except CallError as error:
         return error
 
 
-def _json_reply(request: jsonrpc.Request, answer: str | CallError) -> bytes:
+def _json_reply(request: jsonrpc.Request, answer: Answer) -> bytes:
     if isinstance(answer, CallError):
         return jsonrpc.reply_error(request, answer.text, code=answer.code)
     return jsonrpc.reply_ok(request, answer)

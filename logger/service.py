@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from common import context
 from common.clock import Clock
 from common.errors import InvalidError, NotFoundError
-from logger.domain import Draft, LogEntry, Recorded, accept
+from common.outcomes import Outcome
+from logger.domain import Arrival, Draft, LogEntry, accept, arrival
 from logger.ports import EntryWriter, LogStore
 
 
@@ -18,24 +18,34 @@ class LogService:
         self._writer = writer
         self._clock = clock
 
-    def record(self, draft: Draft, *, door: str) -> Recorded:
+    def record(self, draft: Draft, *, door: str) -> Outcome:
         """Returns when the entry is durable. Raises InvalidError, TooManyError, UnavailableError or DeadlineError."""
-        (result,) = self.record_many([draft], door=door)
-        if isinstance(result, InvalidError):
-            raise result
-        return result
+        entry = accept(draft, self._arrival(door))
+        (new,) = self._writer.write([entry])
+        return Outcome("stored" if new else "duplicate", entry.id)
 
-    def record_many(self, drafts: Sequence[Draft], *, door: str) -> list[Recorded | InvalidError]:
-        """One result for each draft, in order: an invalid one does not keep the others out.
+    def record_many(self, drafts: Sequence[Draft | InvalidError], *, door: str) -> list[Outcome | InvalidError]:
+        """One result for each draft, in order: an invalid one does not keep the others out, nor one that could not even be read.
 
         Raises as `record` does when the valid ones cannot be stored.
         """
-        judged = [self._judge(draft, door) for draft in drafts]
-        accepted = [entry for entry in judged if isinstance(entry, LogEntry)]
-        fresh = iter(self._writer.write(accepted))
-        return [
-            Recorded(entry.id, duplicate=not next(fresh)) if isinstance(entry, LogEntry) else entry for entry in judged
+        entries: list[LogEntry] = []
+        refused: list[tuple[int, InvalidError]] = []
+        came = self._arrival(door)
+        for index, draft in enumerate(drafts):
+            try:
+                if isinstance(draft, InvalidError):
+                    raise draft
+                entries.append(accept(draft, came))
+            except InvalidError as error:
+                refused.append((index, error))
+        fresh = self._writer.write(entries) if entries else ()
+        results: list[Outcome | InvalidError] = [
+            Outcome("stored" if new else "duplicate", entry.id) for entry, new in zip(entries, fresh, strict=True)
         ]
+        for index, fault in refused:
+            results.insert(index, fault)
+        return results
 
     def get(self, record_id: str) -> LogEntry:
         """Raises NotFoundError."""
@@ -44,15 +54,9 @@ class LogService:
             raise NotFoundError("no log entry has this id")
         return entry
 
-    def _judge(self, draft: Draft, door: str) -> LogEntry | InvalidError:
+    def _arrival(self, door: str) -> Arrival:
+        """What the entries of one call share; the clock is read once for all of them."""
         bound = context.current()
-        if bound is not None:
-            draft = replace(
-                draft,
-                request_id=draft.request_id or bound.request_id,
-                trace_id=draft.trace_id or bound.trace_id,
-            )
-        try:
-            return accept(draft, door=door, clock=self._clock)
-        except InvalidError as error:
-            return error
+        if bound is None:
+            return arrival(door, self._clock.now())
+        return arrival(door, self._clock.now(), request_id=bound.request_id, trace_id=bound.trace_id)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Literal
 
+from common.errors import AppError, Kind
+
 MAX_MESSAGE = 1024 * 1024
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -40,6 +42,24 @@ class CallError(Exception):
         super().__init__(text)
         self.text = text
         self.code = code
+
+
+# Neither codec of net/rpc has room for a status: what a caller must tell apart begins its error text.
+_PREFIXES: dict[Kind, str] = {
+    Kind.TOO_MANY: "too many requests: ",
+    Kind.UNAVAILABLE: "unavailable: ",
+    Kind.TIMEOUT: "timeout: ",
+}
+
+
+def failure_text(error: AppError) -> str:
+    """The error's message as a call's error text; `failure_kind` reads the kind out of it."""
+    return _PREFIXES.get(error.kind, "") + error.message
+
+
+def failure_kind(text: str) -> Kind | None:
+    """TOO_MANY, UNAVAILABLE or TIMEOUT when an error text says so."""
+    return next((kind for kind, prefix in _PREFIXES.items() if text.startswith(prefix)), None)
 
 
 @dataclass(frozen=True, slots=True)

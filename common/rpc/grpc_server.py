@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from common import context
-from common.errors import BUG_MESSAGE, AppError, Kind
+from common.errors import BUG_MESSAGE, AppError, Kind, MalformedError
 
 log = logging.getLogger("request")
 
@@ -34,7 +34,7 @@ STATUS: dict[Kind, grpc.StatusCode] = {
     Kind.BUG: grpc.StatusCode.INTERNAL,
 }
 
-MAX_MESSAGE = 4 * 1024 * 1024
+MAX_MESSAGE = 8 * 1024 * 1024
 
 # Health and reflection calls come every few seconds and say nothing new.
 _QUIET = ("/grpc.health.", "/grpc.reflection.")
@@ -57,41 +57,59 @@ def _safe_deserializer(deserialize: Callable[[bytes], Any]) -> Callable[[bytes],
 
 
 class ServerInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic only in the stubs
-    """Binds the caller's identity, turns errors into statuses and writes one log line per call. Unary calls only."""
+    """Binds the caller's identity, turns errors into statuses and writes one log line per call.
+
+    For calls with one answer, to one request or to a stream of them; others pass through untouched.
+    """
 
     def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Any], handler_call_details: grpc.HandlerCallDetails
     ) -> Any:  # noqa: ANN401 - grpc's handler type is private
         handler = continuation(handler_call_details)
         method: str = handler_call_details.method
-        if handler is None or handler.unary_unary is None or method.startswith(_QUIET):
+        if handler is None or handler.response_streaming or method.startswith(_QUIET):
             return handler
         metadata = dict(handler_call_details.invocation_metadata)
+        streaming = handler.request_streaming
+        answer = handler.stream_unary if streaming else handler.unary_unary
+        readable = _readable_stream if streaming else _readable
 
-        def behaviour(request: Any, call: grpc.ServicerContext) -> Any:  # noqa: ANN401 - any message
+        def behaviour(request: Any, call: grpc.ServicerContext) -> Any:  # noqa: ANN401 - any message, or a stream
             with context.bound(context.from_headers(metadata)):
-                return _answer(handler.unary_unary, request, call, method)
+                return _answer(lambda: answer(readable(request), call), call, method)
 
-        return grpc.unary_unary_rpc_method_handler(
+        wrap = grpc.stream_unary_rpc_method_handler if streaming else grpc.unary_unary_rpc_method_handler
+        return wrap(
             behaviour,
             request_deserializer=_safe_deserializer(handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
 
 
-def _answer(behaviour: Callable[..., Any], request: Any, call: grpc.ServicerContext, method: str) -> Any:  # noqa: ANN401
+def _readable(request: Any) -> Any:  # noqa: ANN401 - any message
+    if isinstance(request, _Unreadable):
+        raise MalformedError("request is not a valid message")
+    return request
+
+
+def _readable_stream(requests: Iterator[Any]) -> Iterator[Any]:
+    return map(_readable, requests)
+
+
+def _answer(work: Callable[[], Any], call: grpc.ServicerContext, method: str) -> Any:  # noqa: ANN401 - any message
     started = time.perf_counter()
     code, message, reply = grpc.StatusCode.OK, "", None
     try:
-        if isinstance(request, _Unreadable):
-            code, message = grpc.StatusCode.INVALID_ARGUMENT, "request is not a valid message"
-        else:
-            reply = behaviour(request, call)
+        reply = work()
     except AppError as error:
         code, message = STATUS[error.kind], error.message
     except Exception:
-        code, message = grpc.StatusCode.INTERNAL, BUG_MESSAGE
-        log.exception("call_failed", extra={"method": method})
+        if not call.is_active():
+            # the client is gone, which ends its stream with an error of grpc's own
+            code, message = grpc.StatusCode.CANCELLED, "client is gone"
+        else:
+            code, message = grpc.StatusCode.INTERNAL, BUG_MESSAGE
+            log.exception("call_failed", extra={"method": method})
     duration = round((time.perf_counter() - started) * 1000, 2)
     log.info("call_served", extra={"method": method, "code": code.name, "duration_ms": duration})
     if code is not grpc.StatusCode.OK:
@@ -101,7 +119,7 @@ def _answer(behaviour: Callable[..., Any], request: Any, call: grpc.ServicerCont
 
 @dataclass(slots=True)
 class GrpcServer:
-    """A running server; its health says SERVING until `stop`, which lets calls in flight finish."""
+    """A running server; its health says SERVING until told otherwise or until `stop`, which lets calls in flight finish."""
 
     server: grpc.Server
     health: health.HealthServicer
@@ -109,6 +127,11 @@ class GrpcServer:
 
     def start(self) -> None:
         self.server.start()
+
+    def set_serving(self, service: str, *, serving: bool) -> None:
+        """What health says about `service` from now on; whoever watches it is told of a change."""
+        status = health_pb2.HealthCheckResponse
+        self.health.set(service, status.SERVING if serving else status.NOT_SERVING)
 
     def stop(self) -> None:
         """Answers NOT_SERVING at once, refuses new calls, waits up to half of `grace` (seconds) for running ones."""
@@ -136,6 +159,7 @@ def build_server(
         options=[
             ("grpc.so_reuseport", 0),
             ("grpc.max_receive_message_length", MAX_MESSAGE),
+            ("grpc.max_send_message_length", MAX_MESSAGE),
             ("grpc.keepalive_time_ms", 60_000),
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
             ("grpc.keepalive_permit_without_calls", 1),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify
 
 from common.web.access import Access, access
-from common.web.reading import read_json
+from common.web.bulk import bulk_reply, give_ids, idempotency_key, read_bulk, told_where
+from common.web.reading import read_json_value
 from common.web.replies import envelope
-from logger.schemas import LogBody, entry_as_json
+from logger.schemas import entry_as_json, read_draft, read_drafts
 from logger.service import LogService
+from protos.limits import MAX_BULK_BODY, MAX_ENTRIES
 
 
 def logs_blueprint(service: LogService) -> Blueprint:
@@ -17,8 +19,17 @@ def logs_blueprint(service: LogService) -> Blueprint:
     @blueprint.post("/log")
     @access(Access.INTERNAL)
     def write() -> Response:
-        recorded = service.record(read_json(LogBody).draft(), door="http")
-        return envelope("logged", {"id": recorded.id, "stored": "mongodb"})
+        body = read_json_value()
+        give_ids([body], idempotency_key())
+        recorded = service.record(read_draft(body), door="http")
+        return told_where(envelope("logged", {"id": recorded.id, "stored": recorded.place}), recorded.place)
+
+    @blueprint.post("/api/v1/logs")
+    @access(Access.INTERNAL)
+    def write_many() -> Response:
+        bulk = read_bulk(max_body=MAX_BULK_BODY, max_items=MAX_ENTRIES)
+        give_ids(bulk.items, idempotency_key())
+        return bulk_reply(service.record_many(read_drafts(bulk.items), door="http"), single=bulk.single)
 
     @blueprint.get("/api/v1/logs/<record_id>")
     @access(Access.INTERNAL)

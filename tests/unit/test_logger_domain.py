@@ -1,18 +1,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from common.clock import FixedClock
 from common.errors import InvalidError
-from logger.domain import Draft, LogEntry, accept
+from logger.domain import Draft, LogEntry, accept, arrival
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, 123_456, tzinfo=UTC)
 
 
-def accepted(**fields: str) -> LogEntry:
-    return accept(Draft(**{"name": "event", "data": "text", **fields}), door="http", clock=FixedClock(NOON))
+def accepted(**fields: Any) -> LogEntry:
+    return accept(Draft(**{"name": "event", "data": "text", **fields}), arrival("http", NOON))
 
 
 def test_a_bare_entry_gets_an_id_a_level_a_protocol_and_the_time_of_arrival_in_milliseconds():
@@ -54,6 +54,10 @@ def test_the_writers_time_counts_and_is_turned_to_utc():
         ({"timestamp": "0001-01-01T00:00:00+23:59"}, "#/timestamp"),
         ({"id": "a b"}, "#/id"),
         ({"trace_id": "xyz"}, "#/trace_id"),
+        ({"span_id": "00f067aa0ba902b"}, "#/span_id"),
+        ({"fields": {"$set": 1}}, "#/fields"),
+        ({"fields_json": "[1]"}, "#/fields"),
+        ({"fields_json": "{"}, "#/fields"),
     ],
 )
 def test_a_broken_rule_is_named_by_its_field(fields, pointer):

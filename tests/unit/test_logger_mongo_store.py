@@ -1,14 +1,14 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from pymongo.errors import BulkWriteError
 
-from common.clock import SystemClock
 from common.errors import UnavailableError
 from common.mongo import create_mongo
-from logger.domain import Draft, LogEntry, accept
+from logger.domain import Draft, LogEntry, accept, arrival
 from logger.mongo_store import DUPLICATE_KEY, MongoLogStore
 
 
@@ -32,7 +32,7 @@ class Client:
 
 
 def entries(count: int) -> list[LogEntry]:
-    return [accept(Draft("event", "x"), door="http", clock=SystemClock()) for _ in range(count)]
+    return [accept(Draft("event", "x"), arrival("http", datetime.now(UTC))) for _ in range(count)]
 
 
 def test_what_is_acknowledged_is_in_the_journal_of_a_majority():

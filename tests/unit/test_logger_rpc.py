@@ -132,7 +132,9 @@ def test_a_store_that_is_away_is_an_error_string_and_the_connection_goes_on(conn
     connection = connect()
     store.failure = UnavailableError("the log store's database cannot be used now")
     connection.sendall(call(0))
-    assert lines(connection, 1) == [{"id": 0, "result": None, "error": store.failure.message}]
+    assert lines(connection, 1) == [
+        {"id": 0, "result": None, "error": "unavailable: the log store's database cannot be used now"}
+    ]
 
     store.failure = None
     connection.sendall(call(1))

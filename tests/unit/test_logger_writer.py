@@ -2,20 +2,20 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 
-from common.clock import SystemClock
 from common.combining import Limits
 from common.errors import DeadlineError, TooManyError, UnavailableError
-from logger.domain import Draft, LogEntry, accept
+from logger.domain import Draft, LogEntry, accept, arrival
 from logger.memory import MemoryLogStore
 from logger.writer import LogWriter
 from tests.waiting import eventually
 
 
 def entry(record_id: str = "") -> LogEntry:
-    return accept(Draft("event", "text", id=record_id), door="http", clock=SystemClock())
+    return accept(Draft("event", "text", id=record_id), arrival("http", datetime.now(UTC)))
 
 
 class GatedStore(MemoryLogStore):

@@ -9,6 +9,9 @@ from common.rpc.gob.wire import message, signed, string, uint
 
 FIRST_ID = 65  # the first number that a Go process gives out
 SECOND_ID = 66
+THIRD_ID = 67
+FOURTH_ID = 68
+_SLICE = b"\x02"  # distance to wireType.SliceT
 _STRUCT = b"\x03"  # distance to wireType.StructT
 _END = b"\x00"
 _FIELD_TYPES = {"Seq": UINT}
@@ -20,6 +23,18 @@ def define_struct(type_id: int, name: str, fields: Sequence[str]) -> bytes:
     common = _struct([string(name) if name else b"", signed(type_id)])
     definition = _struct([common, uint(len(fields)) + listed if fields else b""])
     return message(signed(-type_id) + _STRUCT + definition + _END)
+
+
+def define_slice(type_id: int, element_id: int) -> bytes:
+    """The message that defines a slice without a name of its own."""
+    definition = _struct([_struct([b"", signed(type_id)]), signed(element_id)])
+    return message(signed(-type_id) + _SLICE + definition + _END)
+
+
+def slice_value(type_id: int, rows: Iterable[Iterable[str]]) -> bytes:
+    """The message of a slice of structs: what is no struct is led by a zero byte, then comes the number of elements."""
+    elements = [_struct([string(value) if value else b"" for value in row]) for row in rows]
+    return message(signed(type_id) + _END + uint(len(elements)) + b"".join(elements))
 
 
 def struct_value(type_id: int, fields: Iterable[str | int]) -> bytes:

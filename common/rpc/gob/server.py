@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from common.rpc.calls import CallError, GoStruct, check_method, has_surrogate
-from common.rpc.gob.definitions import FIRST_ID, SECOND_ID, define_struct, string_value, struct_value
+from common.rpc.gob.definitions import (
+    FIRST_ID,
+    FOURTH_ID,
+    SECOND_ID,
+    THIRD_ID,
+    define_slice,
+    define_struct,
+    slice_value,
+    string_value,
+    struct_value,
+)
 from common.rpc.gob.typedefs import STRING, Struct
 from common.rpc.gob.values import Value, ValueStream
 from common.rpc.gob.wire import GobError
@@ -18,7 +28,7 @@ _NO_BODY = struct_value(SECOND_ID, ())
 
 @dataclass(frozen=True, slots=True)
 class GobCall:
-    """One call. `argument` is a dict without its zero fields when `struct`, its declaration, is not None."""
+    """One call. Where `struct`, a declaration, is not None, `argument` is such a struct, a dict without its zero fields, or a list of them."""
 
     method: str
     seq: int
@@ -70,16 +80,38 @@ def struct_fields(call: GobCall, struct: GoStruct) -> dict[str, str]:
 
     As in Go the declaration counts, not the value: a field of another type fails even when it is zero and so not sent.
     """
-    declared = call.struct
-    if declared is None or not isinstance(call.argument, dict):
+    if call.struct is None or not isinstance(call.argument, dict):
         raise CallError(f"gob: type mismatch in decoder: want struct type {struct.qualified}; got non-struct")
+    _check_declaration(call.struct, struct)
+    return _strings(call.argument, struct)
+
+
+def struct_list(call: GobCall, struct: GoStruct) -> list[dict[str, str] | CallError]:
+    """The same for the slice of structs a call carries; an element that holds no valid text is its error."""
+    if not isinstance(call.argument, list) or (call.argument and call.struct is None):
+        raise CallError(f"gob: type mismatch in decoder: want slice of {struct.qualified}")
+    if call.struct is not None:
+        _check_declaration(call.struct, struct)
+    found: list[dict[str, str] | CallError] = []
+    for element in call.argument:
+        try:
+            found.append(_strings(element, struct))
+        except CallError as error:
+            found.append(error)
+    return found
+
+
+def _check_declaration(declared: Struct, struct: GoStruct) -> None:
     matched = [(name, type_id) for name, type_id in declared.fields if name in struct.fields]
     for name, type_id in matched:
         if type_id != STRING:
             raise CallError(f"gob: wrong type (string) for received field {declared.name}.{name}")
     if declared.fields and not matched:
         raise CallError(f"gob: type mismatch: no fields matched compiling decoder for {struct.name}")
-    values = {name: _text(call.argument.get(name, "")) for name in struct.names}
+
+
+def _strings(members: Mapping[str, object], struct: GoStruct) -> dict[str, str]:
+    values = {name: _text(members.get(name, "")) for name in struct.names}
     for name in struct.fields:
         if values[name] is None:
             raise CallError(f"gob: field {struct.name}.{name} is not valid UTF-8")
@@ -94,14 +126,32 @@ def _text(value: object) -> str | None:
 
 
 class ReplyEncoder:
-    """The replies of one connection. Definitions go out before first use: encode in the order of writing."""
+    """The replies of one connection. Definitions go out before first use: encode in the order of writing.
 
-    def __init__(self) -> None:
+    `row` is the struct that a list in a reply is made of.
+    """
+
+    def __init__(self, row: GoStruct | None = None) -> None:
         self._response = _RESPONSE
         self._nothing = _NOTHING
+        self._row = row
+        self._list = (
+            b"" if row is None else define_slice(THIRD_ID, FOURTH_ID) + define_struct(FOURTH_ID, row.name, row.names)
+        )
 
     def ok(self, call: GobCall, body: str) -> bytes:
         return self._header(call, "") + string_value(body)
+
+    def ok_list(self, call: GobCall, rows: Sequence[Mapping[str, str]]) -> bytes:
+        """`rows` hold the fields of the struct given at the start."""
+        assert self._row is not None  # noqa: S101 - a programming error, not input
+        definitions, self._list = self._list, b""
+        names = self._row.names
+        return (
+            self._header(call, "")
+            + definitions
+            + slice_value(THIRD_ID, ([row[name] for name in names] for row in rows))
+        )
 
     def error(self, call: GobCall, text: str) -> bytes:
         """The body of a failed call is an empty struct, which Go clients skip."""

@@ -43,7 +43,7 @@ _BASIC: dict[int, Callable[[Reader], Any]] = {
 
 
 class Value:
-    """A decoded top-level value, with its type when it is a struct."""
+    """A decoded top-level value, with its type when it is a struct; for a slice, that of its elements when they are structs."""
 
     __slots__ = ("content", "struct")
 
@@ -78,12 +78,17 @@ class ValueStream:
                 raise GobError("bytes after the value")
 
     def _top_level(self, reader: Reader, type_id: int) -> Value:
-        struct = None if type_id in _BASIC or type_id == INTERFACE else self._types.get(type_id)
-        if not isinstance(struct, Struct):
-            struct = None
-            if reader.uint():
-                raise GobError("bad start of a value that is no struct")
-        return Value(self._read(reader, type_id, MAX_DEPTH), struct)
+        definition = self._definition(type_id)
+        if not isinstance(definition, Struct) and reader.uint():
+            raise GobError("bad start of a value that is no struct")
+        content = self._read(reader, type_id, MAX_DEPTH)
+        if isinstance(definition, Slice):
+            definition = self._definition(definition.element)
+        return Value(content, definition if isinstance(definition, Struct) else None)
+
+    def _definition(self, type_id: int) -> TypeDef | None:
+        """None for the types known from the start."""
+        return None if type_id in _BASIC or type_id == INTERFACE else self._types.get(type_id)
 
     def _define(self, reader: Reader, type_id: int) -> None:
         before = reader.left

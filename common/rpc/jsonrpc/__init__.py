@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from common.rpc.jsonrpc.client import Reply, ReplyDecoder, encode_call
 from common.rpc.jsonrpc.framing import FramingError
-from common.rpc.jsonrpc.params import field, struct_fields
+from common.rpc.jsonrpc.params import field, struct_fields, struct_list
 from common.rpc.jsonrpc.replies import reply_batch, reply_error, reply_ok
 from common.rpc.jsonrpc.requests import Batch, Request, RequestDecoder
 
@@ -21,4 +21,5 @@ __all__ = [
     "reply_error",
     "reply_ok",
     "struct_fields",
+    "struct_list",
 ]

@@ -34,9 +34,38 @@ def struct_fields(request: Request, struct: GoStruct) -> dict[str, str]:
 
     Raises CallError with the text a Go server answers. Version 2.0 may pass the struct itself as params.
     """
-    members = _argument(request, struct)
+    params = request.params
+    if isinstance(params, dict) and request.version == "2.0":
+        return _fields(params, struct)
+    return _fields(_first(params), struct)
+
+
+def struct_list(request: Request, struct: GoStruct) -> list[dict[str, str] | CallError]:
+    """The same for the one slice of structs a call carries; a member that Go's decoder would fail the whole call for is its error.
+
+    Raises CallError when there is no list.
+    """
+    members = _first(request.params)
+    if members is None:
+        return []
+    if not isinstance(members, list):
+        raise _invalid(f"json: cannot unmarshal {_KINDS[type(members)]} into Go value of type []{struct.qualified}")
+    found: list[dict[str, str] | CallError] = []
+    for member in members:
+        try:
+            found.append(_fields(member, struct))
+        except CallError as error:
+            found.append(error)
+    return found
+
+
+def _fields(argument: object, struct: GoStruct) -> dict[str, str]:
     values = dict.fromkeys(struct.names, "")
-    for key, value in members.items():
+    if argument is None:
+        return values
+    if not isinstance(argument, dict):
+        raise _invalid(f"json: cannot unmarshal {_KINDS[type(argument)]} into Go value of type {struct.qualified}")
+    for key, value in argument.items():
         name = key if key in values else struct.folded.get(key.casefold())
         if name is None or value is None:
             continue
@@ -48,20 +77,13 @@ def struct_fields(request: Request, struct: GoStruct) -> dict[str, str]:
     return values
 
 
-def _argument(request: Request, struct: GoStruct) -> dict[str, object]:
-    params = request.params
+def _first(params: object) -> object:
+    """The one argument of a call; None when the list of arguments is empty."""
     if params is None:
         raise _invalid("jsonrpc: request body missing params")
-    if isinstance(params, dict) and request.version == "2.0":
-        return params
     if not isinstance(params, list):
         raise _invalid(f"json: cannot unmarshal {_KINDS[type(params)]} into Go value of type [1]interface {{}}")
-    argument = params[0] if params else None
-    if argument is None:
-        return {}
-    if not isinstance(argument, dict):
-        raise _invalid(f"json: cannot unmarshal {_KINDS[type(argument)]} into Go value of type {struct.qualified}")
-    return argument
+    return params[0] if params else None
 
 
 def _invalid(text: str) -> CallError:

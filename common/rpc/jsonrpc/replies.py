@@ -21,8 +21,8 @@ _MEANINGS = {
 }
 
 
-def reply_ok(request: Request, result: str) -> bytes:
-    """One line; nothing for a notification."""
+def reply_ok(request: Request, result: object) -> bytes:
+    """One line; nothing for a notification. `result` is anything JSON but null."""
     if request.is_notification:
         return b""
     if request.version == "2.0":
