@@ -53,7 +53,7 @@ def median_sample(samples: Sequence[Sample]) -> Sample:
     """Each figure's own median, as a run of one second; the errors of all runs together."""
 
     def middle(name: str) -> float:
-        return statistics.median(getattr(sample, name) for sample in samples)
+        return float(statistics.median(getattr(sample, name) for sample in samples))
 
     return Sample(
         acknowledged=round(middle("rate")),

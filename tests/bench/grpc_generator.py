@@ -30,7 +30,7 @@ _REFUSED = logs_pb2.WriteResult.REFUSED
 
 class Generator:
     def __init__(self, address: str, tag: str) -> None:
-        entries = [logs_pb2.Log(**entry(f"{tag}-{number:03d}-{MARK}")) for number in range(ENTRIES)]
+        entries = [_log(f"{tag}-{number:03d}-{MARK}") for number in range(ENTRIES)]
         self._message = logs_pb2.WriteLogsRequest(entries=entries).SerializeToString()
         # a number in the options, or the channels would share one connection
         self._channels = [
@@ -58,7 +58,7 @@ class Generator:
 
     def _call(self, thread: int, end: float) -> None:
         """The number is as long as the mark, so that the lengths inside the message stay true."""
-        write = self._channels[thread % _CONNECTIONS].unary_unary(_METHOD)
+        write = self._channels[thread % _CONNECTIONS].unary_unary(_METHOD, None, None)
         while (began := time.perf_counter()) < end:
             message = self._message.replace(MARK.encode(), b"%010d" % next(self._numbers))
             try:
@@ -73,6 +73,11 @@ class Generator:
                 self._latencies.append(now - began)
             else:
                 self._late += 1
+
+
+def _log(name: str) -> logs_pb2.Log:
+    fields = entry(name)
+    return logs_pb2.Log(name=fields["name"], data=fields["data"])
 
 
 def main(arguments: list[str]) -> None:

@@ -33,7 +33,7 @@ def described(store: Store | None) -> dict[str, Any]:
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in _PACKAGES},
-            "wrk": next(iter(_said(tools.wrk(), "--version").split(" [")), ""),
+            "wrk": _said(tools.wrk(), "--version").removeprefix("wrk ").partition(" [")[0],
             **({"mongodb": store.version()} if store else {}),
         },
     }

@@ -5,15 +5,20 @@ BENCH_WORKER_CLASS, BENCH_WORKERS and BENCH_THREADS replace single values, for c
 
 from __future__ import annotations
 
+import inspect
 import os
 import runpy
 
-_settings = runpy.run_path("broker/gunicorn.conf.py")
-globals().update(
-    {name: value for name, value in _settings.items() if name.islower() and name[0] != "_" and not callable(value)}
-)
-globals().pop("settings", None)
+from gunicorn.config import Config
+
+_known = Config().settings
+_broker = runpy.run_path("broker/gunicorn.conf.py")
+globals().update({name: value for name, value in _broker.items() if name in _known and not inspect.isfunction(value)})
 proc_name = "bare"
-worker_class = os.environ.get("BENCH_WORKER_CLASS") or globals()["worker_class"]
-workers = int(os.environ.get("BENCH_WORKERS") or globals()["workers"])
-threads = int(os.environ.get("BENCH_THREADS") or globals()["threads"])
+for _name, _variable in (
+    ("worker_class", "BENCH_WORKER_CLASS"),
+    ("workers", "BENCH_WORKERS"),
+    ("threads", "BENCH_THREADS"),
+):
+    if _value := os.environ.get(_variable):
+        globals()[_name] = _value
