@@ -66,12 +66,12 @@ class Publisher:
             if error is not None:
                 raise error
 
-    def outcomes(self, messages: list[Message]) -> list[AppError | None]:
+    def outcomes(self, messages: list[Message], *, timeout: float | None = None) -> list[AppError | None]:
         """One outcome for each message, in order: None when it is taken, else the error that `publish` would raise.
 
-        Raises UnavailableError or TooManyError when nothing was sent at all.
+        `timeout` (seconds) replaces the publisher's own for this call. Raises UnavailableError or TooManyError when nothing was sent at all.
         """
-        deadline = time.monotonic() + self._timeout
+        deadline = time.monotonic() + (timeout or self._timeout)
         waiting = [Waiting(message, deadline) for message in messages]
         with self._wake:
             if self._stopping or self._thread is None:
