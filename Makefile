@@ -10,6 +10,9 @@ VENV := .local/venv/bin
 COMPILE := $(VENV)/python -m uv pip compile pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --no-header --no-emit-index-url --quiet
 
+# what bench and load measure: a system of their own, or the one at these addresses
+MEASURED = $(foreach name,out state base logger rpc grpc mongo,$(if $($(name)),--$(name) "$($(name))"))
+
 # Byte code lies in .local, so that the tree stays clean; writing none at all would make every start slow.
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/pycache
@@ -55,12 +58,19 @@ stop: ## stop the front end only
 	@$(RUN) stop frontend
 
 ##@ Work on the code
-.PHONY: test test-unit lint format protos lock tools
+.PHONY: test test-unit bench load lint format protos lock tools
 test: tools ## all tests, on real servers of their own (t=tests/unit: only those)
 	@$(VENV)/python -m pytest $(or $(t),tests)
 test-unit: ## the tests that need no server
 	@$(BOOT) dev
 	@$(VENV)/python -m pytest tests/unit
+bench: ## speed of every door against its bars (only=drain,jsonrpc c=64 quick=1 out=FILE; base=URL: another system, docs/performance.md)
+	@$(BOOT) dev
+	@$(VENV)/python -m tests.bench bench $(if $(only),--only $(only)) $(if $(c),--concurrency $(c)) \
+		$(if $(filter 1,$(quick)),--quick) $(MEASURED)
+load: ## ten minutes at 1,000 requests/s through the broker's log door (minutes=10 rate=1000 out=FILE base=URL)
+	@$(BOOT) dev
+	@$(VENV)/python -m tests.bench load $(if $(minutes),--minutes $(minutes)) $(if $(rate),--rate $(rate)) $(MEASURED)
 lint: ## ruff, formatting, types, layers
 	@$(BOOT) dev
 	@$(VENV)/ruff check .

@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="measure every door")
     bench.set_defaults(command=_bench)
     bench.add_argument("--only", default="", help="these rows, separated by commas")
+    bench.add_argument("--concurrency", default="1,16,64", help="1,16,64 unless told")
     bench.add_argument("--quick", action="store_true", help="a second instead of five, once: to try things")
     load = commands.add_parser("load", help="a constant rate through the broker's log door")
     load.set_defaults(command=_load)
@@ -63,6 +64,10 @@ _ADDRESSES = {
 }
 
 
+def _words(text: str) -> list[str]:
+    return text.replace(",", " ").split()
+
+
 def _target(options: argparse.Namespace) -> AbstractContextManager[target.Target]:
     if not options.base:
         return target.own(options.state)
@@ -70,7 +75,8 @@ def _target(options: argparse.Namespace) -> AbstractContextManager[target.Target
 
 
 def _bench(options: argparse.Namespace) -> int:
-    wanted = plan([name for name in options.only.replace(",", " ").split() if name], quick=options.quick)
+    levels = [int(word) for word in _words(options.concurrency)]
+    wanted = plan(_words(options.only), quick=options.quick, concurrencies=levels)
     rows: list[Row] = []
     with ExitStack() as stack:
         measured = stack.enter_context(_target(options))

@@ -64,7 +64,9 @@ class Generator:
         taken, within = time.perf_counter() - began, len(self._latencies)
         measured = sorted(self._latencies)
         self._until(time.perf_counter() + _DRAIN_SECONDS, go_on=False)
-        self._errors += sum(len(connection.sent) for connection in self._open)
+        for connection in list(self._open):
+            self._give_up(connection)
+        self._selector.close()
         told = of_latencies(measured, acknowledged=within, seconds=taken, errors=self._errors)
         return told | {"acknowledged_in_all": len(self._latencies)}
 
@@ -100,7 +102,7 @@ class Generator:
             self._give_up(connection)
 
     def _give_up(self, connection: Connection) -> None:
-        """What it had under way counts as failed."""
+        """What it still has under way counts as failed."""
         if connection in self._open:
             self._open.remove(connection)
             self._selector.unregister(connection.peer)

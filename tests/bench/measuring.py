@@ -112,7 +112,7 @@ class Bench:
             concurrency = int(name.partition("c=")[2] or 2)
             unit = "documents/s" if name == INSERT else "requests/s"
             yield judged(name.split()[0], concurrency, values, unit)
-        if self._bare:
+        if self._bare and self.plan.with_variants:
             yield from self._variants()
 
     def _variants(self) -> Sequence[Row]:

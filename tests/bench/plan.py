@@ -31,6 +31,7 @@ class Plan:
     settle_seconds: float = 10
     runs: int = 3
     drain_messages: int = 60_000
+    with_variants: bool = True
 
     def wants(self, name: str) -> bool:
         return name in self.only if self.only else name not in ON_DEMAND
@@ -40,15 +41,18 @@ class Plan:
         return any(self.wants(door.name) for door in DOORS)
 
 
-def plan(only: Sequence[str], *, quick: bool) -> Plan:
+def plan(only: Sequence[str], *, quick: bool, concurrencies: Sequence[int] = CONCURRENCIES) -> Plan:
     """Raises UnknownRowError."""
+    levels = tuple(concurrencies)
     unknown = sorted(set(only) - set(NAMES))
     if unknown:
         raise UnknownRowError(f"no such row: {', '.join(unknown)}; there are: {', '.join(NAMES)}")
     if not quick:
-        return Plan(tuple(only))
+        return Plan(tuple(only), levels)
     return Plan(
         tuple(only),
+        levels,
+        with_variants=False,
         warm_up=1,
         seconds=1,
         login_seconds=4,

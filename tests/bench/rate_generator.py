@@ -85,6 +85,9 @@ class Generator:
             self._tell(final=False)
         self._minutes[-1].errors += self._total - self._ended
         self._tell(final=True)
+        for key in list(self._selector.get_map().values()):
+            key.data.peer.close()
+        self._selector.close()
 
     def _connect(self) -> Connection:
         peer = socket.create_connection(self._address, timeout=10)

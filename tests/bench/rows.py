@@ -65,13 +65,15 @@ def judged(
     latency: Sample | None = None,
     facts: Facts = Facts(),
 ) -> Row:
-    """The row of the median of `values`, with its verdict: a bar counts as met only without an error and without a loss."""
+    """The row of the median of `values`, with its verdict: a bar is met only without an error and a loss, and when there was something
+    to measure.
+    """
     value, bar, yardstick = statistics.median(values), bar_of(name, concurrency), yardstick_of(name)
     ratio = value / yardstick_value if yardstick_value else None
     compared = ratio if bar and bar.yardstick else value
     verdict: dict[str, Any] = {}
     if bar:
-        sound = not errors and not facts.lost
+        sound = value > 0 and not errors and not facts.lost
         verdict = {"must": bar.must, "aim": bar.aim, "lower_is_better": bar.lower_is_better}
         if compared is not None:
             verdict["met"] = sound and reaches(compared, bar.must, lower_is_better=bar.lower_is_better)
