@@ -58,7 +58,7 @@ stop: ## stop the front end only
 	@$(RUN) stop frontend
 
 ##@ Work on the code
-.PHONY: test test-unit bench load lint format protos lock tools
+.PHONY: test test-unit test-faults bench load lint format protos lock tools
 test: tools ## all tests, on real servers of their own (t=tests/unit: only those)
 	@$(VENV)/python -m pytest $(or $(t),tests)
 test-unit: ## the tests that need no server
@@ -71,6 +71,9 @@ bench: ## speed of every door against its bars (only=drain,jsonrpc c=64 quick=1 
 load: ## ten minutes at 1,000 requests/s through the broker's log door (minutes=10 rate=1000 out=FILE base=URL)
 	@$(BOOT) dev
 	@$(VENV)/python -m tests.bench load $(if $(minutes),--minutes $(minutes)) $(if $(rate),--rate $(rate)) $(MEASURED)
+test-faults: ## the ledger test: each part fails in every way under load, nothing acknowledged may be missing (only=logger:kill runs=3 out=FILE)
+	@$(BOOT) dev
+	@$(VENV)/python -m tests.faults $(if $(only),--only $(only)) $(if $(runs),--runs $(runs)) $(if $(out),--out $(out))
 lint: ## ruff, formatting, types, layers
 	@$(BOOT) dev
 	@$(VENV)/ruff check .

@@ -2,31 +2,51 @@
 
 from __future__ import annotations
 
-import selectors
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-TICK_SECONDS = 0.05
+CHUNK = 65536
+CONNECT_SECONDS = 5
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pair:
+    """One connection: the client's end, the server's end, and the port that the client calls from."""
+
+    client: socket.socket
+    server: socket.socket
+    client_port: int
+
+    def end(self) -> None:
+        for side in (self.client, self.server):
+            with suppress(OSError):
+                side.shutdown(socket.SHUT_RDWR)
 
 
 class Proxy:
-    """Passes bytes to `target` until `cut` (every byte is held back and nobody is told) or `reset` (connections end at once)."""
+    """Passes bytes to `target` until `cut` (bytes are held back and nobody is told) or `reset` (connections end at once).
 
-    def __init__(self, target: tuple[str, int]) -> None:
-        self._target = target
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self._flowing = threading.Event()
-        self._flowing.set()
-        self._closing = threading.Event()
-        self._lock = threading.Lock()
-        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+    `target` may be a function, asked at each connection, for a server whose address is not known yet.
+    """
+
+    def __init__(self, target: Address | Callable[[], Address], *, port: int = 0) -> None:
+        self._target = target if callable(target) else lambda: target
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=256)
+        self._change = threading.Condition()
+        self._cut: Callable[[int], bool] | None = None
+        self._closing = False
+        self._pairs: set[Pair] = set()
         threading.Thread(target=self._accept, name="proxy", daemon=True).start()
 
     @property
-    def address(self) -> tuple[str, int]:
+    def address(self) -> Address:
         host, port = self._listener.getsockname()
         return host, port
 
@@ -36,68 +56,86 @@ class Proxy:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._closing.set()
+        with self._change:
+            self._closing = True
+            self._change.notify_all()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.reset()
 
-    def cut(self) -> None:
-        """Bytes stop in both directions, as behind a pulled cable; new connections open and stay silent."""
-        self._flowing.clear()
+    def cut(self, whose: Callable[[int], bool] = lambda _port: True) -> None:
+        """Bytes stop in both directions, as behind a pulled cable; new connections open and stay silent.
+
+        `whose` tells by the port that a client calls from whether it is cut off; all are, unless told otherwise.
+        """
+        with self._change:
+            self._cut = whose
 
     def restore(self) -> None:
-        self._flowing.set()
+        """What was held back arrives now, also from those who have given up meanwhile."""
+        with self._change:
+            self._cut = None
+            self._change.notify_all()
 
     def reset(self) -> None:
         """Ends all connections that are open."""
-        with self._lock:
-            pairs, self._pairs = self._pairs, []
-        for end in (end for pair in pairs for end in pair):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+        with self._change:
+            pairs, self._pairs = self._pairs, set()
+        for pair in pairs:
+            pair.end()
 
     def inject(self, data: bytes) -> None:
         """Sends `data` to every client, as if the far side had."""
-        with self._lock:
-            for client, _ in self._pairs:
-                client.sendall(data)
+        with self._change:
+            for pair in self._pairs:
+                pair.client.sendall(data)
 
     def _accept(self) -> None:
-        while not self._closing.is_set():
+        while not self._closing:
             try:
-                client, _ = self._listener.accept()
+                client, (_, port) = self._listener.accept()
             except OSError:
                 return
+            threading.Thread(target=self._serve, args=(client, port), name="proxy-pump", daemon=True).start()
+
+    def _serve(self, client: socket.socket, port: int) -> None:
+        with client:
             try:
-                server = socket.create_connection(self._target, timeout=2)
+                server = socket.create_connection(self._target(), timeout=CONNECT_SECONDS)
             except OSError:
-                client.close()
-                continue
-            server.settimeout(None)
-            for end in (client, server):
-                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with self._lock:
-                self._pairs.append((client, server))
-            threading.Thread(target=self._pump, args=(client, server), name="proxy-pump", daemon=True).start()
+                return
+            with server:
+                server.settimeout(None)
+                for side in (client, server):
+                    side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._join(Pair(client, server, port))
 
-    def _pump(self, client: socket.socket, server: socket.socket) -> None:
-        with selectors.DefaultSelector() as selector, client, server:
-            selector.register(client, selectors.EVENT_READ, server)
-            selector.register(server, selectors.EVENT_READ, client)
-            with suppress(OSError):
-                while not self._closing.is_set():
-                    for key, _ in selector.select(TICK_SECONDS):
-                        data = key.fileobj.recv(65536)  # type: ignore[union-attr]  # a socket
-                        if not self._flows() or not data:
-                            return
-                        key.data.sendall(data)
-        with self._lock:
-            self._pairs = [pair for pair in self._pairs if pair[0] is not client]
+    def _join(self, pair: Pair) -> None:
+        with self._change:
+            self._pairs.add(pair)
+        # both directions at once: neither waits when the other is full
+        back = threading.Thread(
+            target=self._pump, args=(pair, pair.server, pair.client), name="proxy-pump", daemon=True
+        )
+        back.start()
+        self._pump(pair, pair.client, pair.server)
+        back.join()
+        with self._change:
+            self._pairs.discard(pair)
 
-    def _flows(self) -> bool:
-        """Waits while the proxy is cut; False when it closes meanwhile."""
-        while not self._flowing.wait(TICK_SECONDS):
-            if self._closing.is_set():
-                return False
-        return True
+    def _pump(self, pair: Pair, source: socket.socket, sink: socket.socket) -> None:
+        """Until `source` has ended, which `sink` is told; a connection that breaks on one side breaks on the other."""
+        try:
+            while data := source.recv(CHUNK):
+                self._wait_for_way(pair)
+                sink.sendall(data)
+            self._wait_for_way(pair)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pair.end()
+
+    def _wait_for_way(self, pair: Pair) -> None:
+        with self._change:
+            while not self._closing and self._cut is not None and self._cut(pair.client_port):
+                self._change.wait()

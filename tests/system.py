@@ -38,8 +38,12 @@ class System:
             check=False,
         )
 
-    def up(self) -> None:
-        done = self.command("up", "--ports", "auto")
+    @property
+    def instance(self) -> Instance:
+        return Instance(self.name, self.state)
+
+    def up(self, *options: str) -> None:
+        done = self.command("up", "--ports", "auto", *options)
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
         lines = self.command("env").stdout.splitlines()
         self.env = dict(line.split("=", 1) for line in lines if "=" in line)
@@ -59,7 +63,7 @@ class System:
 
     def part(self, name: str) -> dict[str, Any]:
         """The supervisor's view of a part: state, pid, restarts and more."""
-        parts = ask(Instance(self.name, self.state), "status")["parts"]
+        parts = ask(self.instance, "status")["parts"]
         found: dict[str, Any] = next(part for part in parts if part["name"] == name)
         return found
 

@@ -1,0 +1,80 @@
+"""`make test-faults`: every part fails in every way while writers push through every door, and nothing acknowledged may be missing.
+
+    python -m tests.faults [--only logger:kill,mongo] [--seconds 2] [--runs 3] [--out FILE]
+
+The exit status is 1 when an acknowledged entry is missing or wrong, or one with an id is there twice, and 2 when a row could not be
+carried out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+# The runner's commands are started from a process that has gRPC's threads; it must not say so each time.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
+from tests.faults import report
+from tests.faults.all_doors import DOORS
+from tests.faults.inject import FAULTS, PARTS, every_row
+from tests.faults.row import CALM_SECONDS, Row
+from tests.faults.running import FaultsError, run_all, say
+
+
+def main(arguments: Sequence[str]) -> int:
+    given = _parser().parse_args(arguments)
+    selection = _selected(given.only)
+    if not selection:
+        say(f"nothing matches {given.only}; parts: {', '.join(PARTS)}; faults: {', '.join(FAULTS)}")
+        return 2
+    try:
+        with _state(given.state) as state:
+            rows = run_all(selection, DOORS, state=state, runs=given.runs, calm=given.seconds, out=given.out)
+    except FaultsError as error:
+        say(str(error))
+        return 2
+    return _conclude(rows)
+
+
+def _conclude(rows: Sequence[Row]) -> int:
+    say(report.totals(rows))
+    say()
+    say(report.LEGEND)
+    return 0 if all(row.is_good for row in rows) else 1
+
+
+def _selected(only: str) -> list[tuple[str, str]]:
+    """Rows by part, by fault as `:kill`, or by both as `mongo:kill`; all when nothing is named."""
+    words = [word for word in only.replace(",", " ").split() if word]
+    wanted = [(word.partition(":")[0], word.partition(":")[2]) for word in words] or [("", "")]
+    return [
+        (part, fault) for part, fault in every_row() if any(a in {"", part} and b in {"", fault} for a, b in wanted)
+    ]
+
+
+@contextmanager
+def _state(given: Path | None) -> Iterator[Path]:
+    if given is not None:
+        yield given.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+        yield Path(folder)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description="the ledger test")
+    parser.add_argument("--only", default="", help="parts, faults or rows: logger,:kill,mongo:pause")
+    parser.add_argument("--seconds", type=float, default=CALM_SECONDS, help="load before a fault and after all is well")
+    parser.add_argument("--runs", type=int, default=1, help="how often all rows are run")
+    parser.add_argument("--out", type=Path, help="write the rows as JSON to this file")
+    parser.add_argument("--state", type=Path, help="keep data and logs of the system in this folder")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,94 @@
+"""The faults: how each is brought about, and when its cause is gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import psutil
+
+from tests.faults.ledger import Fault
+from tests.faults.network import PORTS_OF, Network
+from tests.system import System
+
+PARTS = ("logger", "worker", "broker", "mongo", "rabbitmq", "valkey", "postgres", "mailbox")
+PAUSE_SECONDS = 20.0
+CUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The system and, where parts can be cut off, the network it was started through."""
+
+    system: System
+    network: Network | None = None
+    pause_seconds: float = PAUSE_SECONDS
+    cut_seconds: float = CUT_SECONDS
+
+    def pids(self, part: str) -> list[int]:
+        """All processes of a part, the first one before its children."""
+        root = psutil.Process(self.system.part(part)["pid"])
+        return [root.pid, *(child.pid for child in root.children(recursive=True))]
+
+
+def kill(stage: Stage, part: str) -> Fault:
+    """SIGKILL to every process of the part at once, as when its machine dies."""
+    pids = stage.pids(part)
+    began = time.monotonic()
+    _signal(pids, signal.SIGKILL)
+    return Fault(began, began)
+
+
+def pause(stage: Stage, part: str) -> Fault:
+    pids = stage.pids(part)
+    began = time.monotonic()
+    _signal(pids, signal.SIGSTOP)
+    try:
+        _pass(stage.pause_seconds)
+    finally:
+        _signal(pids, signal.SIGCONT)
+    return Fault(began, time.monotonic())
+
+
+def restart(stage: Stage, part: str) -> Fault:
+    """By the runner, as `make restart` does: asked to end, then started. The fault ends where it begins, as for a kill."""
+    began = time.monotonic()
+    done = stage.system.command("restart", part)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return Fault(began, began)
+
+
+def cut(stage: Stage, part: str) -> Fault:
+    assert stage.network is not None, "cut needs a system that was started through a network of proxies"
+    began = time.monotonic()
+    stage.network.cut_off(part, stage.pids(part))
+    try:
+        _pass(stage.cut_seconds)
+    finally:
+        stage.network.restore()
+    return Fault(began, time.monotonic())
+
+
+FAULTS: dict[str, Callable[[Stage, str], Fault]] = {"kill": kill, "pause": pause, "restart": restart, "cut": cut}
+
+
+def every_row() -> list[tuple[str, str]]:
+    """Part and fault; who is called by nobody and calls nobody cannot be cut off."""
+    connected = {*PORTS_OF, "worker"}
+    return [(part, fault) for part in PARTS for fault in FAULTS if fault != "cut" or part in connected]
+
+
+def _pass(seconds: float) -> None:
+    """The length of the fault, not a wait for a condition."""
+    threading.Event().wait(seconds)
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):  # a child may go with its parent
+            os.kill(pid, number)
