@@ -52,6 +52,43 @@ def test_more_fields_than_ours_in_a_go_struct_do_no_harm(address, log_documents,
 
 
 @pytest.mark.parametrize("codec", CODECS)
+def test_a_batch_of_a_go_program_is_answered_entry_by_entry_and_stored(address, log_documents, name, codec):
+    outcomes = call_from_go(address, codec=codec, mode="batch", method="RPCServer.LogBatch", name=name, n=300)
+
+    assert outcomes[0] == Outcome(0, f"stored {name}-0", "")
+    assert outcomes[1] == Outcome(1, "refused ", "name: must not be empty")
+    assert outcomes[2:299] == [Outcome(index, f"stored {name}-{index}", "") for index in range(2, 299)]
+    assert outcomes[299] == Outcome(299, f"duplicate {name}-0", "")
+    records = list(log_documents.find({"name": name}))
+    assert {record["event_id"]: record["fields"] for record in records} == {
+        f"{name}-{index}": {"index": index} for index in (0, *range(2, 299))
+    }
+    assert {(record["level"], record["protocol"]) for record in records} == {("WARNING", "rpc")}
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_batch_without_entries_is_no_error_to_a_go_program(address, codec):
+    command = [str(go_program("rpcclient")), "-addr", f"{address[0]}:{address[1]}", "-codec", codec]
+
+    ran = subprocess.run(
+        [*command, "-mode", "batch", "-method", "RPCServer.LogBatch", "-n", "0"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert (ran.returncode, ran.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_go_program_that_sends_one_struct_for_a_batch_is_told_so(address, codec):
+    (outcome,) = call_from_go(address, codec=codec, method="RPCServer.LogBatch")
+
+    assert outcome.error.endswith(("[]main.RPCPayload", "want slice of main.RPCPayload"))
+
+
+@pytest.mark.parametrize("codec", CODECS)
 def test_a_refused_entry_is_an_error_of_its_call_and_the_next_call_goes_on(address, log_documents, codec):
     outcomes = call_from_go(address, codec=codec, name="", n=2)
 

@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from common.clock import SystemClock
-from common.errors import BadReplyError, DeadlineError, UnavailableError
+from common.errors import BadReplyError, DeadlineError, TooManyError, UnavailableError
 from common.rpc import gob
-from common.rpc.calls import GoStruct
+from common.rpc.calls import GoStruct, failure_kind
 from common.rpc.jsonrpc_client import JsonRpcClient
 from common.rpc.tcp_server import Limits, TcpServer
 from logger.memory import MemoryLogStore
@@ -152,6 +152,102 @@ def test_a_batch_of_version_2_is_answered_by_one_list(connect):
     (replies,) = lines(connection, 1)
     assert replies[0]["result"] == "Processed payload via RPC:event"
     assert replies[1]["error"]["code"] == -32601
+
+
+def batch(*payloads: object, number: int = 0) -> bytes:
+    return json.dumps({"method": "RPCServer.LogBatch", "params": [list(payloads)], "id": number}).encode() + b"\n"
+
+
+def test_a_batch_of_entries_is_answered_entry_by_entry(connect, store):
+    connection = connect()
+    event = {"Name": "event", "Data": "text"}
+
+    connection.sendall(batch(event | {"ID": "a"}, {"name": "", "data": ""}, 5, {"Name": 5}, None, event | {"ID": "a"}))
+
+    (reply,) = lines(connection, 1)
+    assert (reply["id"], reply["error"]) == (0, None)
+    assert reply["result"] == [
+        {"ID": "a", "Outcome": "stored", "Reason": ""},
+        {"ID": "", "Outcome": "refused", "Reason": "name: must not be empty"},
+        {
+            "ID": "",
+            "Outcome": "refused",
+            "Reason": "json: cannot unmarshal number into Go value of type main.RPCPayload",
+        },
+        {
+            "ID": "",
+            "Outcome": "refused",
+            "Reason": "json: cannot unmarshal number into Go struct field RPCPayload.Name of type string",
+        },
+        {"ID": "", "Outcome": "refused", "Reason": "name: must not be empty"},
+        {"ID": "a", "Outcome": "duplicate", "Reason": ""},
+    ]
+    assert len(store) == 1
+
+
+def test_entries_of_a_batch_keep_what_they_say_and_share_a_request_otherwise(connect, store):
+    connection = connect()
+    event = {"Name": "event", "Data": "text"}
+    own = {"RequestID": "req-1", "TraceID": "4bf92f3577b34da6a3ce929d0e0e4736", "SpanID": "00f067aa0ba902b7"}
+
+    connection.sendall(
+        batch(event | {"ID": "a"}, event | {"ID": "b"}, event | own | {"ID": "c", "Fields": '{"n":9007199254740993}'})
+    )
+    lines(connection, 1)
+
+    first, second, third = map(store.find, "abc")
+    assert (first.request_id, first.trace_id) == (second.request_id, second.trace_id)
+    assert (third.request_id, third.trace_id, third.span_id) == tuple(own.values())
+    assert third.fields == {"n": 9007199254740993}
+
+
+@pytest.mark.parametrize(
+    ("params", "error"),
+    [
+        ("5", "json: cannot unmarshal number into Go value of type [1]interface {}"),
+        ('[{"Name":"a"}]', "json: cannot unmarshal object into Go value of type []main.RPCPayload"),
+        ("null", "jsonrpc: request body missing params"),
+        ("[[" + ",".join(["{}"] * 1001) + "]]", "a call may carry 1000 entries at most"),
+    ],
+)
+def test_what_is_no_batch_is_an_error_and_the_connection_goes_on(connect, store, params, error):
+    connection = connect()
+
+    connection.sendall(b'{"method":"RPCServer.LogBatch","params":%b,"id":3}\n' % params.encode() + call(4))
+
+    refused, answered = lines(connection, 2)
+    assert refused == {"id": 3, "result": None, "error": error}
+    assert answered["error"] is None
+    assert len(store) == 1
+
+
+@pytest.mark.parametrize("params", ["[]", "[null]", "[[]]"])
+def test_a_batch_without_entries_is_answered_by_an_empty_list(connect, params):
+    connection = connect()
+
+    connection.sendall(b'{"method":"RPCServer.LogBatch","params":%b,"id":3}\n' % params.encode())
+
+    assert lines(connection, 1) == [{"id": 3, "result": [], "error": None}]
+
+
+@pytest.mark.parametrize(
+    ("failure", "text"),
+    [
+        (TooManyError("no room"), "too many requests: no room"),
+        (UnavailableError("away"), "unavailable: away"),
+        (DeadlineError("silent"), "timeout: silent"),
+    ],
+)
+def test_the_error_text_tells_a_full_an_absent_and_a_silent_store_apart(connect, store, failure, text):
+    connection = connect()
+    store.failure = failure
+
+    connection.sendall(call(0) + batch({"Name": "event"}, number=1) + call(2).replace(b'{"m', b'{"jsonrpc":"2.0","m'))
+
+    first, second, third = lines(connection, 3)
+    assert first["error"] == second["error"] == text
+    assert third["error"] == {"code": -32000, "message": text}
+    assert failure_kind(text) is failure.kind
 
 
 def test_half_a_message_and_then_silence_ends_the_connection(connect, store):

@@ -47,6 +47,22 @@ type widePayload struct {
 	Data    string
 }
 
+// fullPayload is the argument of LogBatch with the fields that our own callers add.
+type fullPayload struct {
+	Name   string
+	Data   string
+	ID     string
+	Level  string
+	Fields string
+}
+
+// BatchResult is what LogBatch answers for each entry.
+type BatchResult struct {
+	ID      string
+	Outcome string
+	Reason  string
+}
+
 // exoticPayload holds what only gob can carry and a server of strings has to step over.
 type exoticPayload struct {
 	Name   string
@@ -73,7 +89,7 @@ func parseOptions() options {
 	flag.StringVar(&o.codec, "codec", "json", "json or gob")
 	flag.StringVar(&o.addr, "addr", "127.0.0.1:5001", "host:port of the server")
 	flag.StringVar(&o.method, "method", "RPCServer.LogInfo", "Service.Method to call")
-	flag.StringVar(&o.mode, "mode", "plain", "argument: plain, wide (many more fields), exotic (gob only), string (not a struct), alien (other fields), mistyped")
+	flag.StringVar(&o.mode, "mode", "plain", "argument: plain, wide (many more fields), exotic (gob only), string (not a struct), alien (other fields), mistyped; batch (for LogBatch: -n entries in one call, the last one a repetition of the first, the second nameless)")
 	flag.StringVar(&o.name, "name", "event", "field Name")
 	flag.StringVar(&o.data, "data", "hello", "field Data")
 	flag.IntVar(&o.calls, "n", 1, "number of calls")
@@ -156,6 +172,35 @@ func run(o options, client *rpc.Client) (failed int) {
 	return <-finished
 }
 
+// batch sends the entries of one LogBatch call and prints what it is answered for each.
+func batch(o options, client *rpc.Client) (failed int) {
+	entries := make([]fullPayload, o.calls)
+	for i := range entries {
+		id := fmt.Sprintf("%s-%d", o.name, i)
+		entries[i] = fullPayload{Name: o.name, Data: o.data, ID: id, Level: "warn", Fields: `{"index":` + fmt.Sprint(i) + `}`}
+	}
+	if o.calls > 2 {
+		entries[1].Name = ""
+		entries[o.calls-1].ID = entries[0].ID
+	}
+	var results []BatchResult
+	err := client.Call(o.method, entries, &results)
+	out := json.NewEncoder(os.Stdout)
+	if err != nil {
+		if err := out.Encode(outcome{Error: err.Error()}); err != nil {
+			log.Fatal(err)
+		}
+		return 1
+	}
+	for i, result := range results {
+		seen := outcome{Call: i, Reply: result.Outcome + " " + result.ID, Error: result.Reason}
+		if err := out.Encode(seen); err != nil {
+			log.Fatal(err)
+		}
+	}
+	return 0
+}
+
 func main() {
 	log.SetFlags(0)
 	o := parseOptions()
@@ -165,7 +210,11 @@ func main() {
 		log.Fatal(err)
 	}
 	start := time.Now()
-	failed := run(o, client)
+	send := run
+	if o.mode == "batch" {
+		send = batch
+	}
+	failed := send(o, client)
 	fmt.Fprintf(os.Stderr, "%d calls, %d failed, %.3f s\n", o.calls, failed, time.Since(start).Seconds())
 	if failed > 0 {
 		os.Exit(1)

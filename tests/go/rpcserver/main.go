@@ -1,4 +1,4 @@
-// Command rpcserver is the Go logger's RPC door: it offers RPCServer.LogInfo over either net/rpc codec
+// Command rpcserver is the Go logger's RPC door: it offers RPCServer.LogInfo over either net/rpc codec, and the LogBatch of our own,
 // and prints each payload it received as a JSON line, after a first line with its address.
 package main
 
@@ -38,6 +38,25 @@ func (s *RPCServer) LogInfo(payload RPCPayload, reply *string) error {
 		return errors.New(s.fail)
 	}
 	*reply = "Processed payload via RPC:" + payload.Name
+	return nil
+}
+
+// BatchResult is what LogBatch answers for each entry.
+type BatchResult struct {
+	ID      string
+	Outcome string
+	Reason  string
+}
+
+// LogBatch is not the original's: it says what bytes a Go program would answer our own method with.
+func (s *RPCServer) LogBatch(payloads []RPCPayload, reply *[]BatchResult) error {
+	for _, payload := range payloads {
+		result := BatchResult{ID: "id-" + payload.Name, Outcome: "stored"}
+		if payload.Name == "" {
+			result = BatchResult{Outcome: "refused", Reason: "name: must not be empty"}
+		}
+		*reply = append(*reply, result)
+	}
 	return nil
 }
 
