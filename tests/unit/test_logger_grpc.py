@@ -1,0 +1,239 @@
+"""The gRPC door over a real channel, with the store in memory."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+
+from common.clock import SystemClock
+from common.errors import TooManyError, UnavailableError
+from common.rpc.grpc_server import build_server
+from logger.grpc_servicer import MAX_REFUSALS, SERVICE_NAME, LogServicer
+from logger.memory import MemoryLogStore
+from logger.service import LogService
+from logger.writer import LogWriter
+from protos import logs_pb2, logs_pb2_grpc
+from protos.limits import MAX_ENTRIES
+from tests.services import free_port
+from tests.waiting import eventually
+
+STREAM = f"/{SERVICE_NAME}/WriteLogStream"
+ENTRY = logs_pb2.Log(name="event", data="text")
+
+
+class FailingStore(MemoryLogStore):
+    failure: Exception | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def insert(self, entries):
+        assert self.gate.wait(10)
+        if self.failure:
+            raise self.failure
+        return super().insert(entries)
+
+
+@pytest.fixture
+def store():
+    return FailingStore()
+
+
+@pytest.fixture
+def channel(store):
+    writer = LogWriter(store)
+    writer.start()
+    servicer = LogServicer(LogService(store, writer, SystemClock()), streams=2)
+    address = f"127.0.0.1:{free_port()}"
+    server = build_server(
+        address,
+        register=lambda server: logs_pb2_grpc.add_LogServiceServicer_to_server(servicer, server),
+        services=[SERVICE_NAME],
+        threads=8,
+        grace=2,
+    )
+    server.start()
+    with grpc.insecure_channel(address) as channel:
+        yield channel
+    server.stop()
+    writer.stop()
+
+
+@pytest.fixture
+def stub(channel):
+    return logs_pb2_grpc.LogServiceStub(channel)
+
+
+def test_span_id_and_fields_are_kept_with_whole_numbers_as_integers(stub, store):
+    entry = logs_pb2.Log(name="event", data="text", id="one", span_id="00f067aa0ba902b7")
+    entry.fields.update({"n": 3, "ratio": 0.5, "deep": {"list": [1, None, True, "x"]}})
+
+    stub.WriteLog(logs_pb2.LogRequest(logEntry=entry), timeout=5)
+
+    stored = store.find("one")
+    assert stored.span_id == "00f067aa0ba902b7"
+    assert repr(stored.fields["n"]) == "3"
+    assert stored.fields == {"n": 3, "ratio": 0.5, "deep": {"list": [1, None, True, "x"]}}
+
+
+def test_fields_as_json_text_win_and_keep_large_integers(stub, store):
+    entry = logs_pb2.Log(name="event", data="", id="one", fields_json='{"n":9007199254740993}')
+    entry.fields.update({"n": 1})
+
+    stub.WriteLog(logs_pb2.LogRequest(logEntry=entry), timeout=5)
+
+    assert store.find("one").fields == {"n": 9007199254740993}
+
+
+def test_many_entries_in_one_call_are_answered_one_by_one(stub, store):
+    bad = logs_pb2.Log(name="event", data="text", fields_json="[]")
+    nan = logs_pb2.Log(name="event")
+    nan.fields.update({"x": float("nan")})
+    entries = [ENTRY, logs_pb2.Log(name="e", id="x"), bad, logs_pb2.Log(name="e", id="x"), nan]
+
+    reply = stub.WriteLogs(logs_pb2.WriteLogsRequest(entries=entries), timeout=5)
+
+    assert [logs_pb2.WriteResult.Outcome.Name(result.outcome) for result in reply.results] == [
+        "STORED",
+        "STORED",
+        "REFUSED",
+        "DUPLICATE",
+        "REFUSED",
+    ]
+    assert [result.reason for result in reply.results if result.reason] == [
+        "fields: must be an object",
+        "fields: must not contain numbers that are not finite",
+    ]
+    assert len(store) == 2
+
+
+def test_a_call_with_several_mebibytes_is_taken(stub, store):
+    large = logs_pb2.Log(name="event", data="x" * 1_000_000)
+
+    stub.WriteLogs(logs_pb2.WriteLogsRequest(entries=[large] * 7), timeout=10)
+
+    assert len(store) == 7
+
+
+def test_a_stream_is_stored_whole_and_summed_up(stub, store):
+    count = 2 * MAX_ENTRIES + 345
+    entries = [logs_pb2.Log(name="" if index % 10 == 0 else "event", id=f"s-{index}") for index in range(count)]
+    entries.append(logs_pb2.Log(name="event", id="s-1"))
+
+    summary = stub.WriteLogStream(iter(entries), timeout=20)
+
+    refused = len(range(0, count, 10))
+    assert (summary.stored, summary.duplicate, summary.refused) == (count - refused, 1, refused)
+    assert [refusal.index for refusal in summary.refusals] == list(range(0, 10 * MAX_REFUSALS, 10))
+    assert summary.refusals[0].reason == "name: must not be empty"
+    assert len(store) == count - refused
+
+
+def test_an_empty_stream_is_an_empty_summary(stub):
+    assert stub.WriteLogStream(iter(()), timeout=5) == logs_pb2.WriteSummary()
+
+
+def test_entries_of_a_stream_are_stored_while_it_goes_on(stub, store):
+    more = threading.Event()
+
+    def slowly():
+        yield ENTRY
+        assert more.wait(10)
+        yield ENTRY
+
+    call = stub.WriteLogStream.future(slowly(), timeout=20)
+    eventually(lambda: len(store) == 1)
+    more.set()
+
+    assert call.result(10).stored == 2
+
+
+def test_a_slow_store_holds_a_stream_back_instead_of_filling_memory(stub, store):
+    store.gate.clear()
+    sent = itertools.count()
+    last = 0
+
+    def many():
+        nonlocal last
+        for index in range(200):
+            last = next(sent)
+            yield logs_pb2.Log(name="event", data="x" * 1_000_000, id=f"b-{index}")
+
+    call = stub.WriteLogStream.future(many(), timeout=60)
+    # one batch in the store's hands, one behind it, and what the connection itself holds
+    eventually(lambda: last >= 8)
+    seen = -1
+
+    def stands_still() -> bool:
+        nonlocal seen
+        before, seen = seen, last
+        return seen == before
+
+    eventually(stands_still, every=0.5)
+    assert last < 60
+
+    store.gate.set()
+    assert call.result(60).stored == 200
+
+
+def test_a_store_that_fails_ends_the_stream_with_its_status(stub, store):
+    store.failure = UnavailableError("the log store's database cannot be used now")
+    endless = (ENTRY for _ in itertools.count())
+
+    with pytest.raises(grpc.RpcError) as failed:
+        stub.WriteLogStream(endless, timeout=20)
+
+    assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert failed.value.details() == "the log store's database cannot be used now"
+
+
+def test_no_room_is_resource_exhausted_for_a_stream_too(stub, store):
+    store.failure = TooManyError("the log store has no room now")
+
+    for call in (
+        lambda: stub.WriteLogStream(iter([ENTRY]), timeout=5),
+        lambda: stub.WriteLogs(logs_pb2.WriteLogsRequest(entries=[ENTRY]), timeout=5),
+    ):
+        with pytest.raises(grpc.RpcError) as failed:
+            call()
+        assert failed.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_a_message_that_is_none_ends_a_stream_as_the_callers_fault(channel, store):
+    raw = channel.stream_unary(STREAM)
+
+    with pytest.raises(grpc.RpcError) as failed:
+        raw(iter([ENTRY.SerializeToString(), b"\xff\xff"]), timeout=5)
+
+    assert failed.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_streams_that_stay_open_leave_room_for_other_callers_and_make_room_when_they_go(stub, store):
+    release = threading.Event()
+
+    def held():
+        yield ENTRY
+        release.wait(20)
+
+    held_calls = [stub.WriteLogStream.future(held(), timeout=30) for _ in range(2)]
+    eventually(lambda: len(store) == 2)
+    with pytest.raises(grpc.RpcError) as refused:
+        stub.WriteLogStream(iter([ENTRY]), timeout=5)
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert stub.WriteLog(logs_pb2.LogRequest(logEntry=ENTRY), timeout=5).result == "logged!"
+
+    held_calls[0].cancel()
+
+    def third():
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(stub.WriteLogStream, iter([ENTRY]), timeout=5).result(10).stored == 1
+
+    eventually(third)
+    release.set()
+    assert held_calls[1].result(10).stored == 1
