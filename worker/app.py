@@ -18,15 +18,17 @@ from common.lifecycle import Lifecycle
 from common.logs import configure
 from common.web.app import create_flask
 from common.web.health import Check
-from protos.topics import LOGS, LOGS_QUEUE
+from protos.topics import LOGS, LOGS_QUEUE, LOGS_RETRIES
 from worker.batcher import BatchLimits
 from worker.clients.dead_letters import RabbitDeadLetters
 from worker.clients.log_store import GrpcLogStore
+from worker.clients.retry_tiers import RabbitRetryTiers
 from worker.health import HealthServer, parts_step
 from worker.listener import Listening, listener_step
-from worker.pulse import Pulse
+from worker.pulse import Progress, Pulse
 from worker.service import LogIntake
 from worker.settings import WorkerSettings
+from worker.window import Window
 from worker.wire import read_any_properties
 
 JOBS_QUEUE = "worker.jobs"
@@ -47,7 +49,13 @@ def create_app(settings: WorkerSettings) -> Celery:
     store = GrpcLogStore(settings.logger_grpc_address, timeout=settings.grpc_timeout)
     lifecycle.add("log store", start=store.start, stop=store.stop)
     listening = _listening(settings, store, lifecycle)
-    checks = {"rabbitmq": Check(listening.pulse.check), "logger": Check(store.check, critical=False)}
+    progress = Progress(listening.intake, limit=settings.listener_stall_seconds)
+    checks = {
+        "rabbitmq": Check(listening.pulse.check),
+        "progress": Check(progress.check),
+        "logger": Check(store.check, critical=False),
+        "held": Check(progress.check_held, critical=False),
+    }
     health = HealthServer(
         create_flask("worker", checks=checks, lifecycle=lifecycle), settings.bind_host, settings.worker_port
     )
@@ -57,18 +65,21 @@ def create_app(settings: WorkerSettings) -> Celery:
 
 
 def _listening(settings: WorkerSettings, store: GrpcLogStore, lifecycle: Lifecycle) -> Listening:
-    publisher = Publisher(settings.rabbit_url, LOGS, timeout=settings.publish_timeout)
+    publisher = Publisher(settings.rabbit_url, LOGS + LOGS_RETRIES, timeout=settings.publish_timeout)
     lifecycle.add("publisher", start=publisher.start, stop=publisher.stop)
     intake = LogIntake(
         store,
         RabbitDeadLetters(publisher, SystemClock()),
+        RabbitRetryTiers(publisher, SystemClock()),
         limits=BatchLimits(size=settings.listener_batch_size, wait=settings.listener_batch_wait),
-        prefetch=settings.listener_prefetch,
+        window=Window(limit=settings.listener_prefetch, budget=settings.listener_prefetch_bytes),
+        hold=settings.listener_hold_seconds,
+        # A call that still has its time-out before it is not hung.
+        stall=settings.listener_stall_seconds + settings.grpc_timeout + settings.publish_timeout,
     )
     lifecycle.add("intake", start=intake.start, stop=intake.stop)
-    topology = Topology((*LOGS.exchanges, *JOBS_DEAD.exchanges), (*LOGS.queues, *JOBS_DEAD.queues))
     grace = max(1.0, settings.shutdown_grace - STOP_RESERVE)
-    return Listening(intake, Pulse(), queue=LOGS_QUEUE, topology=topology, grace=grace)
+    return Listening(intake, Pulse(), queue=LOGS_QUEUE, topology=LOGS + LOGS_RETRIES + JOBS_DEAD, grace=grace)
 
 
 def _configuration(settings: WorkerSettings) -> dict[str, Any]:

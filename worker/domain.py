@@ -41,10 +41,21 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A message that never can be stored, and why."""
+    """A message that is given up, and why. `record_id` is the identity that the attempts used; empty when there was none yet."""
 
     delivery: Delivery
     reason: str
+    record_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """A message that comes again after its time in the retry tier `tier`. Without a `reason` it only waits, and no attempt is counted."""
+
+    delivery: Delivery
+    record_id: str
+    tier: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

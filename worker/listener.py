@@ -118,10 +118,24 @@ class LogListener(bootsteps.ConsumerStep):  # type: ignore[misc]  # celery ships
 
     def _settle(self) -> None:
         """A raised error would break the hub's own clean-up, so it waits for the next beat."""
+        subscription = self._subscription
+        if subscription is None or self._fault is not None:
+            return
+        try:
+            subscription.settle()
+            if subscription.paused():
+                subscription.adapt()
+        except Exception as error:  # noqa: BLE001 - raised by `_beat`
+            self._fault = error
+
+    def on_pressed(self) -> None:
+        self._hub.call_soon(self._adapt)
+
+    def _adapt(self) -> None:
         if self._subscription is None or self._fault is not None:
             return
         try:
-            self._subscription.settle()
+            self._subscription.adapt()
         except Exception as error:  # noqa: BLE001 - raised by `_beat`
             self._fault = error
 
@@ -130,14 +144,20 @@ class LogListener(bootsteps.ConsumerStep):  # type: ignore[misc]  # celery ships
 
     def _beat(self) -> None:
         self.parts.pulse.beat()
+        self._settle()
         if self._fault is not None:
             self._reconnect("channel_lost", self._fault)
 
     def _watch(self, c: Any) -> None:  # noqa: ANN401 - celery ships no types
-        """A consumer can stay attached and silent after a restart of the broker (kombu issue 814): messages wait, none comes."""
+        """Two kinds of silence end in a new start: of the broker, and of a thread of our own that does not come back from a call.
+
+        A consumer can stay attached and silent after a restart of the broker (kombu issue 814): messages wait, none comes.
+        """
         subscription = self._subscription
         if subscription is None:
             return
+        if self.parts.intake.hung():
+            self._reconnect("work_stuck", None)
         silent_before, self._watched = (
             self._watched == (subscription.count, 0),
             (subscription.count, self.parts.intake.in_hand()),

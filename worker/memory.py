@@ -1,10 +1,10 @@
-"""Log store and dead letters in memory: for tests and for learning; gone with the process."""
+"""Log store, dead letters and retry tiers in memory: for tests and for learning; gone with the process."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from worker.domain import Entry, Rejected
+from worker.domain import Entry, Postponed, Rejected
 
 
 class MemoryLogStore:
@@ -42,3 +42,16 @@ class MemoryDeadLetters:
         if self.failures:
             raise self.failures.pop(0)
         self.kept.extend(rejected)
+
+
+class MemoryRetryTiers:
+    """`failures` are raised, one a call."""
+
+    def __init__(self) -> None:
+        self.kept: list[Postponed] = []
+        self.failures: list[Exception] = []
+
+    def keep(self, postponed: Sequence[Postponed]) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.kept.extend(postponed)

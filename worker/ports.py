@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from worker.domain import Entry, Rejected
+from worker.domain import Entry, Postponed, Rejected
 
 
 class LogStore(Protocol):
@@ -21,4 +21,9 @@ class DeadLetters(Protocol):
         """Whether the message can be written again as it came, with the reason added."""
 
     def keep(self, rejected: Sequence[Rejected]) -> None:
+        """Returns when all are kept for good. Raises AppError; some may have been kept then."""
+
+
+class RetryTiers(Protocol):
+    def keep(self, postponed: Sequence[Postponed]) -> None:
         """Returns when all are kept for good. Raises AppError; some may have been kept then."""

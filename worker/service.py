@@ -1,95 +1,119 @@
-"""The listener's use case: deliveries in, stored entries and dead letters out, and the settlements that the broker is to be told.
+"""The listener's use case: deliveries in; stored entries, retries and dead letters out; and what the broker is to be told.
 
-Nothing is settled before the log store or the dead letters have answered. Two threads work: one for the store and one for the dead
-letters, so that poison never holds up events.
+Nothing is settled before the log store, a retry tier or the dead letters have answered. Two threads work: one for the store and one for
+what is set aside, so that poison never holds up events.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
-from collections import deque
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 from common import context
 from worker.batcher import Batcher, BatchLimits
-from worker.domain import Accepted, Delivery, Rejected, Settlement
+from worker.domain import Delivery, Postponed, Rejected, Settlement
 from worker.handlers import sort
-from worker.ledger import Ledger
-from worker.patience import HopelessError, insist
-from worker.ports import DeadLetters, LogStore
+from worker.lane import Lane
+from worker.patience import FaultError, Patience, RefusedError
+from worker.ports import DeadLetters, LogStore, RetryTiers
+from worker.session import Session
+from worker.verdict import Judge
+from worker.window import Window
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(slots=True, eq=False)
-class _Session:
-    """Everything that belongs to one channel: a tag of an old channel means another message on a new one.
-
-    `wake` makes the thread that owns the channel call `LogIntake.settlements`; it is called from other threads.
-    `ending` stops further tries, `lost` work that nobody could settle any more.
-    """
-
-    wake: Callable[[], object]
-    ledger: Ledger = field(default_factory=Ledger)
-    stored: deque[list[int]] = field(default_factory=deque)
-    refused: deque[list[int]] = field(default_factory=deque)
-    ending: threading.Event = field(default_factory=threading.Event)
-    lost: bool = False
-    jobs: int = 0
-    finished: threading.Condition = field(default_factory=threading.Condition)
+DEFAULT_HOLD_SECONDS = 600.0
+DEFAULT_STALL_SECONDS = 30.0
 
 
 class LogIntake:
-    """`begin`, `receive`, `flush`, `settlements`, `end` and `abandon` are called by the one thread that owns the channel."""
+    """`begin`, `receive`, `flush`, `settlements`, `end` and `abandon` are called by the one thread that owns the channel.
 
-    def __init__(self, store: LogStore, dead_letters: DeadLetters, *, limits: BatchLimits, prefetch: int) -> None:
-        self.prefetch = prefetch
-        self._store = store
+    `hold`: seconds that events wait in hand for a log store that is away. `stall`: seconds without any sign of life after which a
+    thread counts as hung.
+    """
+
+    def __init__(  # noqa: PLR0913 - its neighbours and its limits, each by name
+        self,
+        store: LogStore,
+        dead_letters: DeadLetters,
+        retries: RetryTiers,
+        *,
+        limits: BatchLimits,
+        window: Window,
+        hold: float = DEFAULT_HOLD_SECONDS,
+        stall: float = DEFAULT_STALL_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.window = window
         self._dead_letters = dead_letters
+        self._retries = retries
         self._limits = limits
+        self._stall = stall
+        self._clock = clock
+        self._storing = Lane("store", clock=clock)
+        self._asiding = Lane("aside", clock=clock)
+        self._store_patience = Patience("store", sign=self._storing.sign, clock=clock)
+        self._aside_patience = Patience("aside", sign=self._asiding.sign, clock=clock)
+        self._judge = Judge(store, self._store_patience, hold=hold, clock=clock)
         self._batcher = Batcher(limits)
-        self._session = _Session(wake=lambda: None)
-        self._store_thread: ThreadPoolExecutor | None = None
-        self._dead_thread: ThreadPoolExecutor | None = None
+        self._session = Session(wake=lambda: None)
 
     def start(self) -> None:
         """Call in the process that does the work: threads do not survive a fork."""
-        self._store_thread = ThreadPoolExecutor(1, thread_name_prefix="store")
-        self._dead_thread = ThreadPoolExecutor(1, thread_name_prefix="dead-letters")
+        self._storing.start()
+        self._asiding.start()
 
     def stop(self) -> None:
         self.abandon()
-        for thread in (self._store_thread, self._dead_thread):
-            if thread is not None:
-                thread.shutdown(wait=False, cancel_futures=True)
+        self._storing.stop()
+        self._asiding.stop()
 
     def begin(self, wake: Callable[[], object]) -> None:
-        """A new channel is open; whatever an older one delivered will be delivered again."""
+        """A new channel is open; whatever an older one delivered will be delivered again. A hung thread is replaced."""
         self.abandon()
+        for lane in (self._storing, self._asiding):
+            if lane.silent_for() > self._stall:
+                lane.renew()
         self._batcher = Batcher(self._limits)
-        self._session = _Session(wake=wake)
+        self._session = Session(wake=wake)
 
     def receive(self, delivery: Delivery) -> None:
-        self._session.ledger.opened(delivery.tag)
+        ledger = self._session.ledger
+        ledger.opened(delivery.tag, len(delivery.body))
         for batch in self._batcher.add(delivery):
             self._submit_batch(batch)
-        if len(self._session.ledger) >= self.prefetch:
+        if len(ledger) >= self.window.size:
             self.flush()  # nothing more can arrive before something is settled
 
     def refuse(self, tag: int) -> None:
         """For a delivery of which not even the properties can be read: the broker itself is to set it aside."""
         log.warning("event_unreadable")
         self._session.ledger.opened(tag)
-        self._settle(self._session, self._session.refused, [tag])
+        self._session.refuse([tag])
 
     def due_in(self) -> float | None:
         return self._batcher.due_in()
 
     def in_hand(self) -> int:
         return len(self._session.ledger)
+
+    def weight(self) -> int:
+        """Octets of the bodies in hand."""
+        return self._session.ledger.weight
+
+    def quiet_for(self) -> float:
+        """Seconds for which messages are in hand and none was settled."""
+        return self._session.ledger.quiet_for()
+
+    def hung(self) -> bool:
+        """Whether a thread gives no sign of life any more: no answer, no time-out, no other attempt."""
+        return max(self._storing.silent_for(), self._asiding.silent_for()) > self._stall
+
+    def outage(self) -> str:
+        """Why what is in hand only waits; empty when it does not."""
+        return self._store_patience.outage or self._aside_patience.outage
 
     def flush(self) -> None:
         batch = self._batcher.take()
@@ -98,19 +122,14 @@ class LogIntake:
 
     def settlements(self) -> list[Settlement]:
         """What has been settled since the last call."""
-        session = self._session
-        stored = [tag for _ in range(len(session.stored)) for tag in session.stored.popleft()]
-        refused = [tag for _ in range(len(session.refused)) for tag in session.refused.popleft()]
-        # The refused first, so that one acknowledgement can stand for all that lies around them.
-        return session.ledger.refused(refused) + session.ledger.stored(stored)
+        return self._session.settlements()
 
     def end(self, seconds: float) -> None:
         """Finishes what is in hand, each with one more try at most; what is not done in time stays unsettled."""
         session = self._session
         self.flush()
         session.ending.set()
-        with session.finished:
-            session.finished.wait_for(lambda: session.jobs == 0, timeout=seconds)
+        session.wait_finished(seconds)
 
     def abandon(self) -> None:
         """The channel is gone: nothing of it can be settled any more."""
@@ -118,82 +137,79 @@ class LogIntake:
         self._session.ending.set()
 
     def _submit_batch(self, batch: list[Delivery]) -> None:
-        session = self._session
-        self._submit(self._store_thread, session, lambda: self._handle(session, batch))
+        session, since = self._session, self._clock()
+        tags = [each.tag for each in batch]
+        self._submit(self._storing, session, tags, lambda: self._handle(session, batch, since))
 
-    def _submit(self, thread: ThreadPoolExecutor | None, session: _Session, job: Callable[[], object]) -> None:
-        if thread is None:
-            raise RuntimeError("the intake has not been started")
-        with session.finished:
-            session.jobs += 1
-        thread.submit(self._run, session, job)
+    def _submit(self, lane: Lane, session: Session, tags: list[int], job: Callable[[], object]) -> None:
+        session.job_begun()
+        lane.submit(lambda: self._run(session, tags, job))
 
-    def _run(self, session: _Session, job: Callable[[], object]) -> None:
+    def _run(self, session: Session, tags: list[int], job: Callable[[], object]) -> None:
         try:
             if not session.lost:
                 with context.bound(context.continue_context(None, None)):
                     job()
         except Exception:
-            log.exception("batch_failed")
+            # A fault of our own beyond all attempts: the broker's own dead-lettering keeps what is still in hand.
+            log.exception("batch_failed", extra={"count": len(tags)})
+            session.refuse(tags)
         finally:
-            with session.finished:
-                session.jobs -= 1
-                session.finished.notify_all()
+            session.job_done()
 
-    def _handle(self, session: _Session, batch: list[Delivery]) -> None:
+    def _handle(self, session: Session, batch: list[Delivery], since: float) -> None:
         accepted, rejected = sort(batch)
         if rejected:
-            self._bury(session, rejected)
-        if accepted:
-            self._keep(session, accepted)
-
-    def _keep(self, session: _Session, accepted: Sequence[Accepted]) -> None:
-        entries = [each.entry for each in accepted]
-        try:
-            reasons = insist(lambda: self._store.write(entries), until=session.ending, what="store")
-        except HopelessError as error:
-            self._isolate(session, accepted, str(error))
+            self._set_aside(session, rejected)
+        if not accepted:
             return
-        if reasons is None:
-            return
-        refused = [Rejected(each.delivery, reason) for each, reason in zip(accepted, reasons, strict=True) if reason]
-        kept = [each.delivery.tag for each, reason in zip(accepted, reasons, strict=True) if not reason]
-        log.debug("batch_stored", extra={"count": len(kept)})
-        self._settle(session, session.stored, kept)
-        if refused:
-            self._bury(session, refused)
+        verdict = self._judge.decide(accepted, since=since, until=session.ending)
+        session.store([each.delivery.tag for each in verdict.stored])
+        log.debug("batch_stored", extra={"count": len(verdict.stored)})
+        if verdict.rejected:
+            self._set_aside(session, verdict.rejected)
+        if verdict.postponed:
+            self._postpone(session, verdict.postponed)
 
-    def _isolate(self, session: _Session, accepted: Sequence[Accepted], reason: str) -> None:
-        """One entry makes the whole call fail: halves find it without giving up the others."""
-        if len(accepted) == 1:
-            self._bury(session, [Rejected(accepted[0].delivery, reason)])
-            return
-        middle = len(accepted) // 2
-        self._keep(session, accepted[:middle])
-        self._keep(session, accepted[middle:])
-
-    def _bury(self, session: _Session, rejected: Sequence[Rejected]) -> None:
+    def _set_aside(self, session: Session, rejected: Sequence[Rejected]) -> None:
         log.warning("events_refused", extra={"count": len(rejected), "reason": rejected[0].reason})
-        self._submit(self._dead_thread, session, lambda: self._set_aside(session, rejected))
+        tags = [each.delivery.tag for each in rejected]
+        self._submit(self._asiding, session, tags, lambda: self._bury(session, rejected))
 
-    def _set_aside(self, session: _Session, rejected: Sequence[Rejected]) -> None:
+    def _postpone(self, session: Session, postponed: Sequence[Postponed]) -> None:
+        first = postponed[0]
+        why = first.reason or "the log store is away"
+        log.warning("events_postponed", extra={"count": len(postponed), "tier": first.tier, "reason": why})
+        tags = [each.delivery.tag for each in postponed]
+        self._submit(
+            self._asiding, session, tags, lambda: self._keep(session, tags, lambda: self._retries.keep(postponed))
+        )
+
+    def _bury(self, session: Session, rejected: Sequence[Rejected]) -> None:
         carried: list[Rejected] = []
+        left: list[int] = []
         for each in rejected:
             if self._dead_letters.can_carry(each):
                 carried.append(each)
             else:
-                self._settle(session, session.refused, [each.delivery.tag])
-        if not carried:
-            return
+                left.append(each.delivery.tag)
+        session.refuse(left)
+        if carried:
+            tags = [each.delivery.tag for each in carried]
+            self._keep(session, tags, lambda: self._dead_letters.keep(carried))
 
-        def keep() -> bool:
-            self._dead_letters.keep(carried)
+    def _keep(self, session: Session, tags: list[int], keep: Callable[[], None]) -> None:
+        """Settles `tags` when they are kept. What we cannot keep is left to the broker's own dead-lettering, never forgotten."""
+
+        def action() -> bool:
+            keep()
             return True
 
-        if insist(keep, until=session.ending, what="dead letters"):
-            self._settle(session, session.stored, [each.delivery.tag for each in carried])
-
-    def _settle(self, session: _Session, where: deque[list[int]], tags: list[int]) -> None:
-        if tags:
-            where.append(tags)
-            session.wake()
+        try:
+            kept = self._aside_patience.insist(action, until=session.ending)
+        except (RefusedError, FaultError) as error:
+            log.error("events_left_to_the_broker", extra={"count": len(tags), "reason": str(error)})  # noqa: TRY400 - told where it happened
+            session.refuse(tags)
+            return
+        if kept:
+            session.store(tags)

@@ -22,6 +22,9 @@ class Observer(Protocol):
     def on_cancelled(self) -> None:
         """The broker ended the subscription, usually because the queue was deleted."""
 
+    def on_pressed(self) -> None:
+        """`adapt` has something to do, and must not be called from here: a delivery is being handled."""
+
 
 class Subscription:
     def __init__(self, channel: Any, queue: str, intake: LogIntake, *, observer: Observer) -> None:  # noqa: ANN401 - amqp ships no types
@@ -31,12 +34,15 @@ class Subscription:
         self._intake = intake
         self._observer = observer
         self._tag = ""
+        self._pressed = False
+        # Tags of deliveries that there was no room for; their bodies are gone from memory.
+        self._returned: list[int] = []
         channel.auto_decode = False
         guard(channel, intake.refuse)
 
     def consume(self) -> None:
         # The limit of each consumer, not of the channel: quorum queues know no global one.
-        self.channel.basic_qos(0, self._intake.prefetch, False)
+        self.channel.basic_qos(0, self._intake.window.size, False)
         # Without `on_cancel` the driver raises, and what it raises while Celery starts its loop is swallowed there.
         self._tag = self.channel.basic_consume(
             self._queue, no_ack=False, callback=self._on_message, on_cancel=self._on_cancel
@@ -44,7 +50,28 @@ class Subscription:
 
     def cancel(self) -> None:
         """Returns when nothing more can arrive."""
-        self.channel.basic_cancel(self._tag)
+        tag, self._tag = self._tag, ""
+        if tag:
+            self.channel.basic_cancel(tag)
+
+    def paused(self) -> bool:
+        """Whether it waits for room before it takes more."""
+        return not self._tag
+
+    def adapt(self) -> None:
+        """Follows the window: RabbitMQ takes a new prefetch count only with a new consumer. Raises the driver's error."""
+        self._pressed = False
+        window = self._intake.window
+        if not self._returned and not self.paused() and not window.adapt():
+            return
+        # First the end of the old consumer, since the broker would send at once again what is returned to it.
+        self.cancel()
+        for tag in self._returned:
+            self.channel.basic_reject(tag, requeue=True)
+        self._returned.clear()
+        if self._intake.weight() <= window.budget // 2:
+            self.consume()
+            log.debug("prefetch_changed", extra={"count": window.size})
 
     def close(self) -> None:
         """Whatever is not settled goes back to the queue."""
@@ -63,6 +90,23 @@ class Subscription:
         count: int = self.channel.queue_declare(self._queue, passive=True).message_count
         return count
 
+    def _has_room(self, tag: int, octets: int) -> bool:
+        """The window is a guess from the past; this is what holds when messages grow all at once."""
+        intake = self._intake
+        if intake.in_hand() and intake.weight() + octets > intake.window.budget:
+            intake.window.overflowed(octets)
+            self._returned.append(tag)
+            self._press()
+            return False
+        if intake.window.observe(octets):
+            self._press()
+        return True
+
+    def _press(self) -> None:
+        if not self._pressed:
+            self._pressed = True
+            self._observer.on_pressed()
+
     def _on_cancel(self, _tag: str) -> None:
         self._observer.on_cancelled()
 
@@ -73,7 +117,7 @@ class Subscription:
         try:
             if UNREADABLE in properties:
                 self._intake.refuse(tag)
-            else:
+            elif self._has_room(tag, len(message.body)):
                 self._intake.receive(
                     Delivery(
                         tag,

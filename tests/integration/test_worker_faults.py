@@ -173,7 +173,12 @@ def test_readiness_tells_the_parts_apart(rabbit, store, address, start):
         eventually(lambda: not requests.get(f"{started.url}/readyz", timeout=5).json()["degraded"])
 
     assert without["degraded"]
-    assert {name: check["status"] for name, check in without["checks"].items()} == {"rabbitmq": "up", "logger": "down"}
+    assert {name: check["status"] for name, check in without["checks"].items()} == {
+        "rabbitmq": "up",
+        "progress": "up",
+        "logger": "down",
+        "held": "up",
+    }
     assert requests.get(f"{started.url}/ping", timeout=5).text == "OK"
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from common.errors import UnavailableError
 from worker.batcher import ENTRY_OVERHEAD, Batcher, BatchLimits
 from worker.domain import Delivery, Settlement
 from worker.ledger import Ledger
-from worker.pulse import STALE_SECONDS, Pulse
+from worker.pulse import STALE_SECONDS, Progress, Pulse
 
 
 class Clock:
@@ -104,6 +105,60 @@ def test_a_refused_delivery_is_not_swallowed_by_an_acknowledgement_of_all_before
 
     assert ledger.refused([2]) == [Settlement(2, refused=True)]
     assert ledger.stored([1, 3]) == [Settlement(3, multiple=True)]
+
+
+def test_the_ledger_knows_what_is_in_hand_and_for_how_long_nothing_was_settled():
+    clock = Clock()
+    ledger = Ledger(clock=clock)
+    clock.now += 100
+    assert ledger.quiet_for() == 0
+
+    ledger.opened(1, 10)
+    clock.now += 5
+    ledger.opened(2, 20)
+    assert (ledger.weight, ledger.quiet_for()) == (30, 5)
+    ledger.stored([1])
+    clock.now += 2
+
+    assert (ledger.weight, ledger.quiet_for()) == (20, 2)
+    ledger.refused([2])
+    assert (ledger.weight, ledger.quiet_for()) == (0, 0)
+
+
+class Work:
+    """What the probe sees of an intake."""
+
+    def __init__(self, *, quiet: float, outage: str = "", stuck: bool = False) -> None:
+        self.quiet_for = lambda: quiet
+        self.in_hand = lambda: 7 if quiet else 0
+        self.outage = lambda: outage
+        self.hung = lambda: stuck
+
+
+def test_a_worker_that_settles_nothing_is_not_ready_and_says_so():
+    Progress(Work(quiet=0), limit=30).check()
+    Progress(Work(quiet=29), limit=30).check()
+
+    with pytest.raises(UnavailableError, match="7 events in hand, none settled for 31 s"):
+        Progress(Work(quiet=31), limit=30).check()
+
+
+def test_a_worker_that_only_waits_for_another_part_is_ready_and_says_what_it_waits_for():
+    waiting = Progress(Work(quiet=31, outage="log store cannot be reached"), limit=30)
+
+    waiting.check()
+
+    with pytest.raises(UnavailableError, match="7 events wait since 31 s: log store cannot be reached"):
+        waiting.check_held()
+
+
+def test_a_hung_thread_is_no_outage_of_another_part():
+    with pytest.raises(UnavailableError, match="none settled"):
+        Progress(Work(quiet=31, outage="late", stuck=True), limit=30).check()
+
+
+def test_without_anything_in_hand_nothing_is_held():
+    Progress(Work(quiet=0, outage="log store cannot be reached"), limit=30).check_held()
 
 
 def test_readiness_follows_the_subscription_and_the_turning_loop():

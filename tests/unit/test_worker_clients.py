@@ -15,8 +15,9 @@ from common.clock import FixedClock
 from common.errors import BadReplyError, UnavailableError
 from common.rpc.grpc_server import GrpcServer, build_server
 from protos import logs_pb2, logs_pb2_grpc
-from worker.clients.dead_letters import PORTION_MESSAGES, RabbitDeadLetters
+from worker.clients.dead_letters import RabbitDeadLetters
 from worker.clients.log_store import SERVICE_NAME, GrpcLogStore
+from worker.clients.messages import PORTION_MESSAGES
 from worker.domain import Delivery, Entry, Rejected
 from worker.wire import UNREADABLE, guard, read_any_properties
 
@@ -162,6 +163,9 @@ def test_a_dead_letter_is_the_message_as_it_came_with_the_reason_added():
         "x-reason": "body is not valid JSON",
         "x-origin-queue": "logs.store",
         "x-refused-at": "2026-03-01T10:00:00.000+00:00",
+        "x-first-seen": "2026-03-01T10:00:00.000+00:00",
+        "x-routing-key": "log.ERROR",
+        "x-attempts": '[{"at":"2026-03-01T10:00:00.000+00:00","reason":"body is not valid JSON","tier":"logs.dlq"}]',
     }
 
 

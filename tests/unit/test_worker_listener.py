@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
 
@@ -13,9 +14,10 @@ from protos.topics import LOGS, LOGS_QUEUE
 from tests.waiting import eventually
 from worker.batcher import BatchLimits
 from worker.listener import BEAT_SECONDS, RESTART_SECONDS, WATCH_SECONDS, Listening, LogListener, listener_step
-from worker.memory import MemoryDeadLetters, MemoryLogStore
+from worker.memory import MemoryDeadLetters, MemoryLogStore, MemoryRetryTiers
 from worker.pulse import Pulse
 from worker.service import LogIntake
+from worker.window import Window
 
 
 class Channel:
@@ -60,6 +62,8 @@ class Channel:
         self.told.append(("ack", tag, multiple))
 
     def basic_reject(self, tag: int, *, requeue: bool) -> None:
+        if self.fails:
+            raise self.fails
         self.told.append(("reject", tag, requeue))
 
     def close(self) -> None:
@@ -105,7 +109,14 @@ class Bench:
     def __init__(self) -> None:
         self.store = MemoryLogStore()
         self.pulse = Pulse()
-        self.intake = LogIntake(self.store, MemoryDeadLetters(), limits=BatchLimits(size=1, wait=1), prefetch=7)
+        self.intake = LogIntake(
+            self.store,
+            MemoryDeadLetters(),
+            MemoryRetryTiers(),
+            limits=BatchLimits(size=1, wait=1),
+            window=Window(limit=7, budget=64 * 1024 * 1024),
+            stall=0.2,
+        )
         self.intake.start()
         self.channel = Channel()
         self.hub = Hub()
@@ -184,6 +195,88 @@ def test_a_silent_consumer_with_messages_waiting_is_renewed(bench):
 
     with pytest.raises(RecoverableConnectionError, match="silent"):
         bench.hub.tick(WATCH_SECONDS)
+
+
+def test_a_thread_that_hangs_in_a_call_is_noticed_although_events_are_in_hand(bench):
+    gate = threading.Event()
+    write = bench.store.write
+    bench.store.write = lambda entries: gate.wait(30) and write(entries)
+    bench.step.start(bench.consumer)
+    bench.channel.deliver(1)
+    bench.hub.tick(WATCH_SECONDS)
+    eventually(bench.intake.hung)
+
+    with pytest.raises(RecoverableConnectionError, match="stuck"):
+        bench.hub.tick(WATCH_SECONDS)
+
+    bench.store.write = write
+    bench.consumer.connection = None
+    bench.step.stop(bench.consumer)
+    bench.consumer.connection = SimpleNamespace(channel=lambda: bench.channel)
+    bench.step.start(bench.consumer)
+    bench.channel.deliver(1)
+    eventually(lambda: bench.store.entries)
+    gate.set()
+
+
+def test_an_acknowledgement_that_nobody_woke_the_loop_for_is_sent_at_the_next_beat(bench):
+    bench.step.start(bench.consumer)
+    bench.channel.deliver(1)
+    eventually(lambda: bench.hub.soon)
+    bench.hub.soon.clear()
+
+    bench.hub.tick(BEAT_SECONDS)
+
+    assert ("ack", 1, True) in bench.channel.told
+
+
+def test_messages_that_turn_out_small_open_the_window_with_a_new_consumer(bench):
+    bench.intake.window = Window(limit=100, budget=20 * 1024 * 1024)
+    first = bench.intake.window.size
+    bench.step.start(bench.consumer)
+
+    for tag in range(1, first + 1):
+        bench.channel.deliver(tag)
+    bench.hub.run_soon()
+
+    assert [each for each in bench.channel.told if each[0] in ("qos", "cancel")] == [
+        ("qos", 0, first, False),
+        ("cancel", "tag"),
+        ("qos", 0, 100, False),
+    ]
+
+
+def test_messages_that_there_is_no_room_for_are_returned_after_the_consumer_and_taken_again_when_there_is(bench):
+    gate = threading.Event()
+    write = bench.store.write
+    bench.store.write = lambda entries: gate.wait(30) and write(entries)
+    bench.intake.window = Window(limit=100, budget=1024 * 1024)
+    bench.step.start(bench.consumer)
+    large = b'{"name":"event","data":"%s"}' % (b"d" * 700_000)
+
+    for tag in (1, 2, 3):
+        bench.channel.deliver(tag, large)
+    assert not [each for each in bench.channel.told if each[0] == "reject"]
+    bench.hub.run_soon()
+
+    assert bench.channel.told[2:] == [("cancel", "tag"), ("reject", 2, True), ("reject", 3, True)]
+    assert bench.intake.in_hand() == 1
+    gate.set()
+    eventually(lambda: bench.hub.soon)
+    bench.hub.run_soon()
+    assert bench.channel.told[5:] == [("ack", 1, True), ("qos", 0, 1, False), ("consume", "logs.store", False)]
+
+
+def test_a_connection_that_breaks_while_the_window_changes_becomes_a_reconnection(bench):
+    bench.intake.window = Window(limit=100, budget=20)
+    bench.step.start(bench.consumer)
+    bench.channel.deliver(1, b"x" * 100)
+    bench.channel.deliver(2, b"x" * 100)
+    bench.channel.fails = RecoverableConnectionError("closed")
+    bench.hub.run_soon()
+
+    with pytest.raises(RecoverableConnectionError):
+        bench.hub.tick(BEAT_SECONDS)
 
 
 def test_an_idle_consumer_is_left_alone(bench):

@@ -2,36 +2,52 @@
 
 from __future__ import annotations
 
+import json
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from common.errors import BadReplyError, DeadlineError, InvalidError, TooManyError, UnavailableError
 from tests.waiting import eventually
-from worker import patience
+from worker import patience, verdict
 from worker.batcher import BatchLimits
 from worker.domain import Delivery, Settlement
-from worker.memory import MemoryDeadLetters, MemoryLogStore
+from worker.memory import MemoryDeadLetters, MemoryLogStore, MemoryRetryTiers
 from worker.service import LogIntake
+from worker.window import Window
 
 
 class Desk:
     """An intake with its neighbours, and everything that the broker was told."""
 
-    def __init__(self, *, size: int = 3, prefetch: int = 100) -> None:
+    def __init__(self, *, size: int = 3, prefetch: int = 100, hold: float = 600, stall: float = 600) -> None:
         self.store = MemoryLogStore()
         self.dead = MemoryDeadLetters()
+        self.tiers = MemoryRetryTiers()
         self.told: list[Settlement] = []
         self.woken = threading.Event()
-        self.intake = LogIntake(self.store, self.dead, limits=BatchLimits(size=size, wait=0.01), prefetch=prefetch)
+        self.intake = LogIntake(
+            self.store,
+            self.dead,
+            self.tiers,
+            limits=BatchLimits(size=size, wait=0.01),
+            window=Window(limit=prefetch, budget=1024 * 1024 * 1024),
+            hold=hold,
+            stall=stall,
+        )
         self.intake.start()
         self.intake.begin(self.woken.set)
 
-    def deliver(self, *names: str | bytes, first: int = 1, key: str = "log.INFO") -> None:
+    def deliver(self, *names: str | bytes, first: int = 1, key: str = "log.INFO", headers: dict | None = None) -> None:
         for tag, name in enumerate(names, start=first):
             body = name if isinstance(name, bytes) else f'{{"id":"id-{name}","name":"{name}","data":""}}'.encode()
-            self.intake.receive(Delivery(tag, body, key, {}, {}))
+            self.intake.receive(Delivery(tag, body, key, headers or {}, {}))
+
+    def wait_empty(self) -> None:
+        """Everything in hand has been settled."""
+        eventually(lambda: self.settled() and not self.intake.in_hand(), seconds=5, every=0.005)
 
     def settled(self) -> list[Settlement]:
         self.told += self.intake.settlements()
@@ -159,14 +175,201 @@ def test_one_entry_that_spoils_the_whole_call_is_found_and_the_others_are_kept(d
     assert [each.reason for each in desk.dead.kept] == ["request is not a valid message"]
 
 
-def test_a_fault_of_our_own_that_does_not_pass_costs_no_event(desk):
-    desk.store.write = lambda entries: entries / 0
+def always(error: Exception):
+    """A log store that raises `error` whatever it is given."""
+
+    def write(_entries):
+        raise error
+
+    return write
+
+
+def climbed(*tiers: str) -> dict:
+    return {"x-attempts": json.dumps([{"at": "2026-03-01", "reason": "odd", "tier": tier} for tier in tiers])}
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("bug"), BadReplyError("log store could not handle the request")])
+def test_a_fault_of_its_own_that_does_not_pass_sends_each_event_to_the_first_retry_tier(desk, failure):
+    desk.store.write = always(failure)
 
     desk.deliver("a", "b", "c")
 
-    eventually(lambda: desk.settled() and not desk.intake.in_hand(), seconds=5)
-    assert {each.reason for each in desk.dead.kept} == {"could not be handled: TypeError"}
-    assert len(desk.dead.kept) == 3
+    desk.wait_empty()
+    assert [(each.record_id, each.tier) for each in desk.tiers.kept] == [
+        ("id-a", "logs.retry.5s"),
+        ("id-b", "logs.retry.5s"),
+        ("id-c", "logs.retry.5s"),
+    ]
+    assert all(each.reason for each in desk.tiers.kept)
+    assert not desk.dead.kept
+
+
+@pytest.mark.parametrize(
+    ("past", "tier"),
+    [(["logs.retry.5s"], "logs.retry.30s"), (["logs.retry.5s", "logs.retry.30s"], "logs.retry.5m")],
+)
+def test_each_further_failure_climbs_one_tier(desk, past, tier):
+    desk.store.write = always(RuntimeError("bug"))
+
+    desk.deliver("a", "b", "c", headers=climbed(*past))
+
+    desk.wait_empty()
+    assert {each.tier for each in desk.tiers.kept} == {tier}
+
+
+def test_after_the_last_tier_an_event_is_a_dead_letter_under_the_identity_of_its_attempts(desk):
+    desk.store.write = always(RuntimeError("bug"))
+
+    desk.deliver(
+        b'{"name":"no id","data":""}', "b", "c", headers=climbed("logs.retry.5s", "logs.retry.30s", "logs.retry.5m")
+    )
+
+    desk.wait_empty()
+    assert {each.reason for each in desk.dead.kept} == {"could not be handled: RuntimeError"}
+    assert len(desk.dead.kept[0].record_id) == 24
+    assert not desk.tiers.kept
+
+
+def test_one_entry_with_a_fault_of_its_own_is_found_and_the_others_are_stored_at_once(desk):
+    write = desk.store.write
+
+    def spoiled(entries):
+        if any(entry.name == "b" for entry in entries):
+            raise BadReplyError("log store could not handle the request")
+        return write(entries)
+
+    desk.store.write = spoiled
+
+    desk.deliver("a", "b", "c")
+
+    desk.wait_empty()
+    assert list(desk.store.entries) == ["id-a", "id-c"]
+    assert [each.record_id for each in desk.tiers.kept] == ["id-b"]
+
+
+def test_when_looking_for_the_bad_entry_takes_too_long_the_untried_come_again_without_an_attempt(desk, monkeypatch):
+    monkeypatch.setattr(verdict, "ISOLATING_SECONDS", -1)
+    desk.store.write = always(RuntimeError("bug"))
+
+    desk.deliver("a", "b", "c")
+
+    desk.wait_empty()
+    assert [(each.tier, each.reason) for each in desk.tiers.kept] == [("logs.retry.5s", "")] * 3
+
+
+@pytest.mark.parametrize("failure", [UnavailableError("down"), DeadlineError("late"), TooManyError("full")])
+def test_an_outage_longer_than_the_hold_parks_the_events_and_counts_no_attempt(failure):
+    desk = Desk(hold=0.05)
+    desk.store.failures = [failure] * 1_000_000
+
+    desk.deliver("a", b'{"name":"no id","data":""}', "c", headers=climbed("logs.retry.5s"))
+
+    desk.wait_empty()
+    assert [(each.tier, each.reason) for each in desk.tiers.kept] == [("logs.retry.5m", "")] * 3
+    assert len(desk.tiers.kept[1].record_id) == 24
+    assert len(desk.store.calls) > 1
+    assert not desk.dead.kept
+    desk.intake.stop()
+
+
+def test_during_an_outage_what_waited_behind_is_parked_without_another_call():
+    desk = Desk(hold=0.05)
+    tried: set[str] = set()
+
+    def write(entries):
+        tried.update(entry.name for entry in entries)
+        raise UnavailableError("down")
+
+    desk.store.write = write
+    desk.deliver("a", "b", "c")
+    desk.deliver("d", "e", "f", first=4)
+
+    desk.wait_empty()
+    assert len(desk.tiers.kept) == 6
+    assert tried == {"a", "b", "c"}
+    desk.intake.stop()
+
+
+def test_an_event_that_many_restarts_have_worn_is_parked_before_the_broker_gives_it_up(desk):
+    desk.store.failures = [UnavailableError("down")]
+
+    desk.deliver("a", "b", "c", headers={"x-delivery-count": 10})
+
+    desk.wait_empty()
+    assert [each.tier for each in desk.tiers.kept] == ["logs.retry.5m"] * 3
+
+
+def test_nothing_is_acknowledged_before_the_retry_tier_has_it(desk):
+    desk.store.write = always(RuntimeError("bug"))
+    desk.tiers.failures = [UnavailableError("down")] * 1_000_000
+
+    desk.deliver("a", "b", "c")
+
+    eventually(lambda: desk.intake.outage() == "down", seconds=5)
+    assert desk.settled() == []
+    desk.tiers.failures = []
+    desk.wait_empty()
+    assert len(desk.tiers.kept) == 3
+
+
+def test_a_batch_that_breaks_the_intake_itself_is_left_to_the_broker_and_never_forgotten(desk, monkeypatch):
+    monkeypatch.setattr("worker.service.sort", lambda batch: batch / 0)
+
+    desk.deliver("a", "b", "c")
+
+    desk.wait_empty()
+    assert desk.told == [Settlement(tag, refused=True) for tag in (1, 2, 3)]
+
+
+def test_a_store_that_answers_for_too_few_entries_acknowledges_none_of_them(desk):
+    desk.store.write = lambda _entries: [""]
+
+    desk.deliver("a", "b", "c")
+
+    desk.wait_empty()
+    assert len(desk.tiers.kept) == 3
+
+
+def test_a_tier_that_our_own_fault_keeps_closed_leaves_the_events_to_the_broker(desk):
+    desk.store.write = always(RuntimeError("bug"))
+    desk.tiers.failures = [RuntimeError("bug")] * 1_000_000
+
+    desk.deliver("a", "b", "c")
+
+    desk.wait_empty()
+    assert desk.told == [Settlement(tag, refused=True) for tag in (1, 2, 3)]
+
+
+def test_a_hung_thread_is_noticed_and_a_new_channel_gets_another_one():
+    desk = Desk(size=1, stall=0.05)
+    gate = threading.Event()
+    write = desk.store.write
+    desk.store.write = lambda entries: gate.wait(30) and write(entries)
+    desk.deliver("a")
+    assert not desk.intake.hung()
+    eventually(desk.intake.hung, seconds=5)
+
+    desk.store.write = write
+    desk.intake.begin(desk.woken.set)
+    desk.deliver("b")
+
+    desk.wait_settled([Settlement(1, multiple=True)])
+    assert not desk.intake.hung()
+    gate.set()
+    desk.intake.stop()
+
+
+def test_waiting_for_a_store_that_is_away_is_not_hanging():
+    desk = Desk(size=1, stall=0.1)
+    desk.store.failures = [UnavailableError("down")] * 1_000_000
+    begun = time.monotonic()
+    desk.deliver("a")
+
+    eventually(lambda: time.monotonic() - begun > 0.3, seconds=5)
+
+    assert not desk.intake.hung()
+    assert desk.intake.outage() == "down"
+    desk.intake.stop()
 
 
 def test_what_cannot_be_written_again_is_left_to_the_brokers_own_dead_lettering(desk):
@@ -188,10 +391,17 @@ def test_an_unreadable_message_is_refused_at_once(desk):
 
 def test_a_delivery_of_an_old_channel_is_never_settled_on_a_new_one():
     desk = Desk(size=1)
-    gate = threading.Event()
+    gate, inside = threading.Event(), threading.Event()
     write = desk.store.write
-    desk.store.write = lambda entries: gate.wait(5) and write(entries)
+
+    def slow(entries):
+        inside.set()
+        gate.wait(5)
+        return write(entries)
+
+    desk.store.write = slow
     desk.deliver("a")
+    assert inside.wait(5)
 
     desk.intake.begin(desk.woken.set)
     desk.deliver("b")

@@ -1,26 +1,24 @@
-"""Puts messages that never can be stored where somebody can look at them: the dead-letter exchange, with the reason."""
+"""Puts messages that are given up where somebody can look at them: the dead-letter exchange, with the reason and the history."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
-from amqp.serialization import dumps
+from collections.abc import Sequence
 
 from common.amqp.link import Message
 from common.amqp.publisher import Publisher
 from common.clock import Clock
-from common.ids import new_record_id
-from protos.topics import LOGS_DEAD_EXCHANGE, LOGS_QUEUE, ORIGIN_HEADER, REASON_HEADER, REFUSED_AT_HEADER
-from worker.domain import Delivery, Rejected
-
-# Headers travel in one frame, 128 KiB by default; a larger one makes the broker close the connection.
-MAX_HEADER_BYTES = 100_000
-PORTION_MESSAGES = 100
-PORTION_BYTES = 8 * 1024 * 1024
-
-# The broker closes the channel when user-id is not the connection's user, and `expiration` would let the archive forget.
-_NOT_REPEATABLE = {"user_id": "x-original-user-id", "expiration": "x-original-expiration"}
-_CARRIED = ("content_type", "content_encoding", "correlation_id", "reply_to", "priority", "timestamp", "type", "app_id")
+from protos.topics import (
+    LOGS_DEAD_EXCHANGE,
+    LOGS_DEAD_QUEUE,
+    LOGS_QUEUE,
+    ORIGIN_HEADER,
+    REASON_HEADER,
+    REFUSED_AT_HEADER,
+    ROUTING_KEY_HEADER,
+)
+from worker.clients.messages import copy_of, is_writable, portions
+from worker.domain import Rejected
+from worker.history import failed
 
 
 class RabbitDeadLetters:
@@ -29,57 +27,27 @@ class RabbitDeadLetters:
         self._clock = clock
 
     def can_carry(self, rejected: Rejected) -> bool:
-        """The driver reads headers that it cannot write, such as some decimals."""
-        try:
-            return len(dumps("F", [self._headers(rejected)])) <= MAX_HEADER_BYTES
-        except Exception:  # noqa: BLE001 - the driver raises whatever its packing meets
-            return False
+        """Whether the message can be written again as it came; the broker's own dead-lettering can do it with any."""
+        return is_writable(self._headers(rejected))
 
     def keep(self, rejected: Sequence[Rejected]) -> None:
-        for portion in _portions(rejected):
+        for portion in portions(rejected):
             self._publisher.publish_many([self._message(each) for each in portion])
 
     def _message(self, rejected: Rejected) -> Message:
-        delivery = rejected.delivery
-        return Message(
+        return copy_of(
+            rejected.delivery,
             exchange=LOGS_DEAD_EXCHANGE,
-            routing_key=delivery.routing_key,
-            body=delivery.body,
-            message_id=_message_id(delivery),
             headers=self._headers(rejected),
-            properties={name: delivery.properties.get(name) for name in _CARRIED},
+            record_id=rejected.record_id,
         )
 
     def _headers(self, rejected: Rejected) -> dict[str, object]:
-        delivery = rejected.delivery
-        kept = {
-            name: delivery.properties[prop] for prop, name in _NOT_REPEATABLE.items() if prop in delivery.properties
-        }
+        now = self._clock.now().isoformat(timespec="milliseconds")
         return {
-            **delivery.headers,
-            **kept,
+            **failed(rejected.delivery.headers, at=now, reason=rejected.reason, tier=LOGS_DEAD_QUEUE),
             REASON_HEADER: rejected.reason,
             ORIGIN_HEADER: LOGS_QUEUE,
-            REFUSED_AT_HEADER: self._clock.now().isoformat(timespec="milliseconds"),
+            REFUSED_AT_HEADER: now,
+            ROUTING_KEY_HEADER: rejected.delivery.routing_key,
         }
-
-
-def _message_id(delivery: Delivery) -> str:
-    """The publisher tells returned messages apart by their id, so one without gets one."""
-    given = delivery.properties.get("message_id")
-    return given if isinstance(given, str) and given else new_record_id()
-
-
-def _portions(rejected: Sequence[Rejected]) -> Iterator[list[Rejected]]:
-    """Small enough that each is confirmed within the publisher's time-out."""
-    portion: list[Rejected] = []
-    weight = 0
-    for each in rejected:
-        size = len(each.delivery.body)
-        if portion and (len(portion) >= PORTION_MESSAGES or weight + size > PORTION_BYTES):
-            yield portion
-            portion, weight = [], 0
-        portion.append(each)
-        weight += size
-    if portion:
-        yield portion
