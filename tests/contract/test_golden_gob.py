@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from common.rpc.calls import CallError, sniff
-from common.rpc.gob import CallDecoder, CallEncoder, ReplyDecoder
+from common.rpc.calls import CallError, GoStruct, sniff
+from common.rpc.gob import CallDecoder, CallEncoder, ReplyDecoder, ReplyEncoder, struct_list
 from tests.go.record import ESCAPES
 from tests.go.served import PAYLOAD, GobSession
 
@@ -84,6 +84,31 @@ def test_our_server_refuses_an_unknown_method_with_the_bytes_of_a_go_server():
     sent = b"".join(calls.encode(seq, "RPCServer.Nothing", {"Name": "event"}) for seq in range(2))
 
     assert GobSession().take(sent) == golden("server_unknown")
+
+
+RESULT = GoStruct("main.BatchResult", ("ID", "Outcome", "Reason"))
+STORED = {"ID": "id-event", "Outcome": "stored", "Reason": ""}
+REFUSED = {"ID": "", "Outcome": "refused", "Reason": "name: must not be empty"}
+
+
+def test_a_batch_of_a_go_client_is_answered_with_the_bytes_of_a_go_server():
+    (call,) = CallDecoder().feed(golden("client_batch"))
+
+    assert [row["Name"] for row in struct_list(call, PAYLOAD)] == ["event", "", "event"]
+    assert ReplyEncoder(RESULT).ok_list(call, [STORED, REFUSED, STORED]) == golden("server_batch")
+
+
+def test_a_batch_after_an_error_on_the_same_connection_defines_its_own_types():
+    (call,) = CallDecoder().feed(golden("client_batch"))
+    encoder = ReplyEncoder(RESULT)
+
+    answered = encoder.error(call, "no") + encoder.ok_list(call, [STORED]) + encoder.error(call, "no")
+    replies = list(ReplyDecoder().feed(answered + encoder.ok_list(call, [REFUSED])))
+
+    assert [reply.error for reply in replies] == ["no", None, "no", None]
+    # zero fields are left out
+    assert replies[1].result == [{"ID": "id-event", "Outcome": "stored"}]
+    assert replies[3].result == [{"Outcome": "refused", "Reason": "name: must not be empty"}]
 
 
 def test_our_client_reads_three_hundred_replies_of_a_go_server():

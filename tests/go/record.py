@@ -155,6 +155,15 @@ def record_gob() -> None:
     (GOLDEN / "gob_server_unknown.bin").write_bytes(unknown.answered)
 
 
+def record_batches() -> None:
+    """LogBatch, our own method: as a Go client calls it and a Go server would answer it."""
+    for codec in ("json", "gob"):
+        tape = record(codec, n=3, mode="batch", method="RPCServer.LogBatch")
+        prefix = "jsonrpc" if codec == "json" else "gob"
+        (GOLDEN / f"{prefix}_client_batch.bin").write_bytes(tape.sent)
+        (GOLDEN / f"{prefix}_server_batch.bin").write_bytes(tape.answered)
+
+
 def record_event() -> None:
     shown = subprocess.run(
         [go_program("amqppub"), "-show", "-data", ESCAPES], capture_output=True, check=True, timeout=30
@@ -166,4 +175,5 @@ if __name__ == "__main__":
     GOLDEN.mkdir(parents=True, exist_ok=True)
     record_jsonrpc()
     record_gob()
+    record_batches()
     record_event()

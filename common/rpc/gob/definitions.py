@@ -9,8 +9,6 @@ from common.rpc.gob.wire import message, signed, string, uint
 
 FIRST_ID = 65  # the first number that a Go process gives out
 SECOND_ID = 66
-THIRD_ID = 67
-FOURTH_ID = 68
 _SLICE = b"\x02"  # distance to wireType.SliceT
 _STRUCT = b"\x03"  # distance to wireType.StructT
 _END = b"\x00"

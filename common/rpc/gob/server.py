@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from common.rpc.calls import CallError, GoStruct, check_method, has_surrogate
 from common.rpc.gob.definitions import (
     FIRST_ID,
-    FOURTH_ID,
     SECOND_ID,
-    THIRD_ID,
     define_slice,
     define_struct,
     slice_value,
@@ -22,8 +20,6 @@ from common.rpc.gob.values import Value, ValueStream
 from common.rpc.gob.wire import GobError
 
 _RESPONSE = define_struct(FIRST_ID, "Response", ("ServiceMethod", "Seq", "Error"))
-_NOTHING = define_struct(SECOND_ID, "", ())
-_NO_BODY = struct_value(SECOND_ID, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,36 +124,40 @@ def _text(value: object) -> str | None:
 class ReplyEncoder:
     """The replies of one connection. Definitions go out before first use: encode in the order of writing.
 
-    `row` is the struct that a list in a reply is made of.
+    Types get their numbers when they are first used, as in Go. `row` is the struct that a list in a reply is made of.
     """
 
     def __init__(self, row: GoStruct | None = None) -> None:
         self._response = _RESPONSE
-        self._nothing = _NOTHING
         self._row = row
-        self._list = (
-            b"" if row is None else define_slice(THIRD_ID, FOURTH_ID) + define_struct(FOURTH_ID, row.name, row.names)
-        )
+        self._next_id = SECOND_ID
+        self._nothing_id = self._list_id = 0
 
     def ok(self, call: GobCall, body: str) -> bytes:
         return self._header(call, "") + string_value(body)
 
-    def ok_list(self, call: GobCall, rows: Sequence[Mapping[str, str]]) -> bytes:
+    def ok_list(self, call: GobCall, rows: Iterable[Mapping[str, str]]) -> bytes:
         """`rows` hold the fields of the struct given at the start."""
-        assert self._row is not None  # noqa: S101 - a programming error, not input
-        definitions, self._list = self._list, b""
-        names = self._row.names
-        return (
-            self._header(call, "")
-            + definitions
-            + slice_value(THIRD_ID, ([row[name] for name in names] for row in rows))
-        )
+        row = self._row
+        assert row is not None  # noqa: S101 - a programming error, not input
+        definitions = b""
+        if not self._list_id:
+            row_id, self._list_id = self._new_id(), self._new_id()
+            definitions = define_slice(self._list_id, row_id) + define_struct(row_id, row.name, row.names)
+        value = slice_value(self._list_id, ([members[name] for name in row.names] for members in rows))
+        return self._header(call, "") + definitions + value
 
     def error(self, call: GobCall, text: str) -> bytes:
         """The body of a failed call is an empty struct, which Go clients skip."""
-        header = self._header(call, text or "unspecified error")
-        nothing, self._nothing = self._nothing, b""
-        return header + nothing + _NO_BODY
+        definition = b""
+        if not self._nothing_id:
+            self._nothing_id = self._new_id()
+            definition = define_struct(self._nothing_id, "", ())
+        return self._header(call, text or "unspecified error") + definition + struct_value(self._nothing_id, ())
+
+    def _new_id(self) -> int:
+        self._next_id += 1
+        return self._next_id - 1
 
     def _header(self, call: GobCall, error: str) -> bytes:
         response, self._response = self._response, b""
