@@ -8,27 +8,41 @@ from flask import Flask
 from flask_cors import CORS
 
 from broker.clients.auth import AuthClient
+from broker.clients.local_spool import LocalSpool
 from broker.clients.log_events import LogEvents
 from broker.clients.logger_grpc import LoggerGrpcDoor
 from broker.clients.logger_http import LoggerHttpDoor
 from broker.clients.logger_rpc import LoggerRpcDoor
 from broker.clients.mailer import MailerClient
+from broker.delivery import Delivery, Way
 from broker.domain import Via
+from broker.paths import Path
+from broker.ports import LogDoor
 from broker.routes.legacy import legacy_blueprint
 from broker.routes.logs import logs_blueprint
 from broker.service import BrokerService
 from broker.settings import BrokerSettings
 from common.amqp.publisher import Publisher
+from common.combining import Limits
 from common.errors import UnavailableError
 from common.lifecycle import Lifecycle
 from common.rpc.grpc_client import GrpcClient
 from common.rpc.jsonrpc_client import JsonRpcClient
+from common.spool.spool import Spool
 from common.web.app import create_flask
+from common.web.bulk import STORED_HEADER
 from common.web.client import JsonClient
 from common.web.health import Check
+from protos.limits import MAX_ENTRIES
 from protos.topics import LOGS
 
 PROBE_SECONDS = 1.5
+# Calls under way at a time, and entries in each. A caller waits for a protocol's own time-out at most.
+LIMITS = {
+    Via.HTTP: Limits(lanes=2, max_batch=500),
+    Via.RPC: Limits(lanes=2, max_batch=500),
+    Via.GRPC: Limits(lanes=2, max_batch=MAX_ENTRIES),
+}
 
 
 def create_app(settings: BrokerSettings, *, service: BrokerService | None = None) -> Flask:
@@ -48,27 +62,42 @@ def _connected_service(settings: BrokerSettings, lifecycle: Lifecycle, checks: d
     auth = JsonClient("auth", settings.auth_url, timeout=settings.http_timeout)
     mailer = JsonClient("mailer", settings.mailer_url, timeout=settings.http_timeout)
     logger = JsonClient("logger", settings.logger_url, timeout=settings.http_timeout)
+    # none is critical: whatever is down, the rest of the gateway goes on answering
+    checks |= {client.name: Check(_answers(client), critical=False) for client in (auth, mailer, logger)}
+    http_door = LoggerHttpDoor(logger, write_timeout=settings.rpc_timeout)
+    return BrokerService(
+        auth=AuthClient(auth),
+        mail=MailerClient(mailer),
+        delivery=_delivery(settings, http_door, lifecycle, checks),
+        reader=http_door,
+    )
+
+
+def _delivery(
+    settings: BrokerSettings, http_door: LoggerHttpDoor, lifecycle: Lifecycle, checks: dict[str, Check]
+) -> Delivery:
+    """The protocols, each with what stands in for it: the message queue for the log store, the spool for both."""
     rpc = JsonRpcClient("logger", settings.logger_rpc_address, timeout=settings.rpc_timeout)
     grpc = GrpcClient("logger", settings.logger_grpc_address, timeout=settings.grpc_timeout)
     publisher = Publisher(settings.rabbit_url, LOGS, timeout=settings.publish_timeout)
     lifecycle.add("grpc", stop=grpc.close)
     lifecycle.add("rpc", stop=rpc.close)
     lifecycle.add("publisher", start=publisher.start, stop=publisher.stop)
-    # none is critical: whatever is down, the rest of the gateway goes on answering
-    checks |= {client.name: Check(_answers(client), critical=False) for client in (auth, mailer, logger)}
     checks["rabbitmq"] = Check(publisher.check, critical=False)
-    http_door = LoggerHttpDoor(logger)
-    return BrokerService(
-        auth=AuthClient(auth),
-        mail=MailerClient(mailer),
-        doors={
-            Via.HTTP: http_door,
-            Via.RPC: LoggerRpcDoor(rpc),
-            Via.GRPC: LoggerGrpcDoor(grpc),
-            Via.AMQP: LogEvents(publisher),
-        },
-        reader=http_door,
-    )
+    events = LogEvents(publisher, patience=settings.log_patience)
+    rpc_door = LoggerRpcDoor(rpc)
+    doors: dict[Via, LogDoor] = {Via.HTTP: http_door, Via.RPC: rpc_door, Via.GRPC: LoggerGrpcDoor(grpc)}
+    paths = {via: Path(via, door, patience=settings.log_patience, limits=LIMITS[via]) for via, door in doors.items()}
+    queue = Path(Via.AMQP, events, patience=settings.log_patience)
+    # each process has a slot of its own, and its share of the room
+    spool = Spool(settings.spool_dir, max_bytes=settings.spool_max_bytes // settings.broker_workers)
+    local = LocalSpool(spool, [events, rpc_door])
+    lifecycle.add("spool", start=local.start, stop=local.stop)
+    checks["spool"] = Check(spool.check, critical=False)
+    for via, path in paths.items():
+        lifecycle.add(f"path-{via}", start=path.start, stop=path.stop)
+    ways: dict[Via, list[Way]] = {via: [path, queue, local] for via, path in paths.items()}
+    return Delivery({**ways, Via.AMQP: [queue, paths[Via.RPC], local]})
 
 
 def _answers(client: JsonClient) -> Callable[[], None]:
@@ -95,7 +124,7 @@ def _allow_origins(app: Flask, origins: list[str]) -> None:
             "Idempotency-Key",
             "traceparent",
         ],
-        expose_headers=["Link", "Location", "Retry-After", "X-Request-Id", "X-Trace-Id"],
+        expose_headers=["Link", "Location", "Retry-After", STORED_HEADER, "X-Request-Id", "X-Trace-Id"],
         always_send=False,
         supports_credentials="*" not in origins,
         max_age=300,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from common.errors import AppError
+from common.outcomes import Fate, Place
 
 
 class Via(StrEnum):
@@ -16,9 +20,17 @@ class Via(StrEnum):
     AMQP = "amqp"
 
 
-@dataclass(frozen=True, slots=True)
+# What an answer names instead of a protocol when the entry waits on this machine.
+SPOOL = "spool"
+
+
+@dataclass(slots=True)
 class LogOrder:
-    """An entry on its way to the log store. The gateway is its first door, so `id` is set here and kept to the end."""
+    """An entry on its way to the log store. The gateway is its first door, so `id` is set here and kept to the end.
+
+    Not frozen, which would make building one twice as expensive; nobody changes one all the same. `traceparent` is the request's, for the
+    next hop; `span_id` is the entry's own, if its writer gave one.
+    """
 
     id: str
     name: str
@@ -26,11 +38,30 @@ class LogOrder:
     level: str
     service: str
     timestamp: str
+    request_id: str = ""
+    trace_id: str = ""
+    span_id: str = ""
+    traceparent: str = ""
+    fields: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """An entry was taken. `words` are the door's own for that; `via` names the door: a protocol, or SPOOL."""
+
+    fate: Fate
+    words: str
+    via: str
+
+
+# An InvalidError says that the entry never will be taken; another error, that this door did not take it now.
+Result = Receipt | AppError
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the envelope says: a message for people, data for programs."""
+    """What the envelope says: a message for people, data for programs. `place`: where the log entry it is about is."""
 
     message: str
     data: dict[str, Any] | None = field(default=None)
+    place: Place | None = None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-from broker.domain import LogOrder
+from broker.domain import LogOrder, Receipt, Result, Via
+from common.errors import InvalidError
 
 
 class Authenticator(Protocol):
@@ -18,8 +20,13 @@ class MailSender(Protocol):
 
 
 class LogDoor(Protocol):
-    def write(self, order: LogOrder) -> str:
-        """The door's own words for "stored" or "queued"; returns when that is true."""
+    def write_many(self, orders: Sequence[LogOrder]) -> list[Result]:
+        """One result for each order, in order; returns when the receipts are true. Raises when all of it failed in the same way."""
+
+
+class LogDelivery(Protocol):
+    def deliver(self, orders: Sequence[LogOrder], via: Via) -> list[Receipt | InvalidError]:
+        """One result for each order, in order. Raises TooManyError or UnavailableError when nothing was taken."""
 
 
 class LogReader(Protocol):

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
-from broker.domain import Answer, LogOrder, Via
-from broker.ports import Authenticator, LogDoor, LogReader, MailSender
+from broker.domain import Answer, LogOrder, Receipt, Via
+from broker.ports import Authenticator, LogDelivery, LogReader, MailSender
+from common.errors import InvalidError
+from common.outcomes import Outcome
 
 
 class BrokerService:
-    def __init__(
-        self, *, auth: Authenticator, mail: MailSender, doors: Mapping[Via, LogDoor], reader: LogReader
-    ) -> None:
+    def __init__(self, *, auth: Authenticator, mail: MailSender, delivery: LogDelivery, reader: LogReader) -> None:
         self._auth = auth
         self._mail = mail
-        self._doors = doors
+        self._delivery = delivery
         self._reader = reader
 
     def authenticate(self, credentials: dict[str, Any]) -> Answer:
         return Answer("Authenticated!", self._auth.authenticate(credentials))
 
     def log(self, order: LogOrder, via: Via) -> Answer:
-        message = self._doors[via].write(order)
-        return Answer(message, {"id": order.id, "stored": "queued" if via is Via.AMQP else "mongodb", "via": str(via)})
+        """Returns when the entry is durable somewhere; the answer says where."""
+        (result,) = self._delivery.deliver([order], via)
+        if isinstance(result, InvalidError):
+            raise result
+        place = Outcome(result.fate, order.id).place
+        return Answer(result.words, {"id": order.id, "stored": place, "via": result.via}, place)
+
+    def log_many(self, drafts: Sequence[LogOrder | InvalidError], via: Via) -> list[Outcome | InvalidError]:
+        """One outcome for each draft, in order: an invalid one does not keep the others out."""
+        orders = [draft for draft in drafts if not isinstance(draft, InvalidError)]
+        results = iter(self._delivery.deliver(orders, via) if orders else ())
+        return [draft if isinstance(draft, InvalidError) else _outcome(draft, next(results)) for draft in drafts]
 
     def send_mail(self, mail: dict[str, Any]) -> Answer:
         return Answer(f"Message sent to {mail.get('to')}", self._mail.send(mail))
 
     def find_log(self, record_id: str) -> dict[str, Any]:
         return self._reader.get(record_id)
+
+
+def _outcome(order: LogOrder, result: Receipt | InvalidError) -> Outcome | InvalidError:
+    return result if isinstance(result, InvalidError) else Outcome(result.fate, order.id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field, model_validator
 
 from common.settings import Settings
@@ -22,6 +24,9 @@ class BrokerSettings(Settings):
     rpc_timeout: float = Field(default=5, gt=0)
     grpc_timeout: float = Field(default=5, gt=0)
     publish_timeout: float = Field(default=5, gt=0)
+    log_patience: float = Field(default=2, gt=0)
+    spool_dir: Path = Path(".local/spool")
+    spool_max_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
 
     @property
     def origins(self) -> list[str]:

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import orjson
 
-from broker.domain import LogOrder
+from broker.clients.entry_json import as_members
+from broker.domain import LogOrder, Receipt, Result, Via
 from common import context
 from common.amqp.link import Message
 from common.amqp.publisher import Publisher
 from protos.topics import LOGS_EXCHANGE, log_key
 
+_QUEUED = Receipt("queued", "logged via RabbitMQ", Via.AMQP)
+
 
 class LogEvents:
-    def __init__(self, publisher: Publisher) -> None:
-        self._publisher = publisher
+    """The publisher groups what comes at the same time by itself. `patience`: seconds to wait for confirms."""
 
-    def write(self, order: LogOrder) -> str:
-        """`name` and `data` first, as the Go original's listener reads them."""
-        body = {
-            "name": order.name,
-            "data": order.data,
-            "id": order.id,
-            "level": order.level,
-            "service": order.service,
-            "timestamp": order.timestamp,
-        }
-        bound = context.current()
-        self._publisher.publish(
-            Message(
-                LOGS_EXCHANGE,
-                log_key(order.level),
-                orjson.dumps(body),
-                message_id=order.id,
-                headers=bound.headers() if bound else {},
-                app_id="broker",
-            )
-        )
-        return "logged via RabbitMQ"
+    def __init__(self, publisher: Publisher, *, patience: float) -> None:
+        self._publisher = publisher
+        self._patience = patience
+
+    def write_many(self, orders: Sequence[LogOrder]) -> list[Result]:
+        errors = self._publisher.outcomes([_message(order) for order in orders], timeout=self._patience)
+        return [_QUEUED if error is None else error for error in errors]
+
+
+def _message(order: LogOrder) -> Message:
+    return Message(
+        LOGS_EXCHANGE,
+        log_key(order.level),
+        orjson.dumps(as_members(order)),
+        message_id=order.id,
+        headers={context.REQUEST_ID_HEADER: order.request_id, context.TRACEPARENT_HEADER: order.traceparent},
+        app_id="broker",
+    )

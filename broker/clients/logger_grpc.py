@@ -1,29 +1,82 @@
-"""The log store over gRPC: logs.LogService/WriteLog."""
+"""The log store over gRPC: logs.LogService/WriteLogs for all that comes together, WriteLog where the far side knows no other."""
 
 from __future__ import annotations
 
-from broker.domain import LogOrder
-from common import context
+from collections.abc import Sequence
+
+import orjson
+
+from broker.clients.chunks import Missing, chunks
+from broker.domain import LogOrder, Receipt, Result, Via
+from common.errors import AppError, BadReplyError, InvalidError, UnsupportedError
 from common.rpc.grpc_client import GrpcClient
 from protos import logs_pb2, logs_pb2_grpc
+from protos.limits import MAX_ENTRIES, MAX_GRPC_MESSAGE
+
+# Room for the frame of the message itself.
+_MAX_BYTES = MAX_GRPC_MESSAGE - 64 * 1024
+_STORED = Receipt("stored", "logged", Via.GRPC)
+_DUPLICATE = Receipt("duplicate", "logged", Via.GRPC)
 
 
 class LoggerGrpcDoor:
     def __init__(self, grpc: GrpcClient) -> None:
         self._grpc = grpc
         self._stub = logs_pb2_grpc.LogServiceStub(grpc.channel)
+        self._no_bulk = Missing()
 
-    def write(self, order: LogOrder) -> str:
-        bound = context.current()
-        entry = logs_pb2.Log(
-            name=order.name,
-            data=order.data,
-            id=order.id,
-            level=order.level,
-            service=order.service,
-            timestamp=order.timestamp,
-            request_id=bound.request_id if bound else "",
-            trace_id=bound.trace_id if bound else "",
-        )
-        self._grpc.call(self._stub.WriteLog, logs_pb2.LogRequest(logEntry=entry))
-        return "logged"
+    def write_many(self, orders: Sequence[LogOrder]) -> list[Result]:
+        entries = list(map(_entry, orders))
+        sizes = [entry.ByteSize() + 8 for entry in entries]
+        results: list[Result] = []
+        for part in chunks(sizes, max_items=MAX_ENTRIES, max_bytes=_MAX_BYTES):
+            try:
+                results += self._write(entries[part])
+            except AppError as error:
+                if not results:
+                    raise
+                results += [error] * (len(entries) - len(results))
+                break
+        return results
+
+    def _write(self, entries: list[logs_pb2.Log]) -> list[Result]:
+        if not self._no_bulk:
+            try:
+                return self._write_together(entries)
+            except UnsupportedError:
+                self._no_bulk.note()
+        return list(map(self._write_one, entries))
+
+    def _write_together(self, entries: list[logs_pb2.Log]) -> list[Result]:
+        reply = self._grpc.call(self._stub.WriteLogs, logs_pb2.WriteLogsRequest(entries=entries))
+        if len(reply.results) != len(entries):
+            raise BadReplyError(f"{self._grpc.name} did not answer for every entry")
+        return list(map(_result, reply.results))
+
+    def _write_one(self, entry: logs_pb2.Log) -> Result:
+        try:
+            self._grpc.call(self._stub.WriteLog, logs_pb2.LogRequest(logEntry=entry))
+        except AppError as error:
+            return error
+        return _STORED
+
+
+def _entry(order: LogOrder) -> logs_pb2.Log:
+    return logs_pb2.Log(
+        name=order.name,
+        data=order.data,
+        id=order.id,
+        level=order.level,
+        service=order.service,
+        timestamp=order.timestamp,
+        request_id=order.request_id,
+        trace_id=order.trace_id,
+        span_id=order.span_id,
+        fields_json=orjson.dumps(order.fields).decode() if order.fields else "",
+    )
+
+
+def _result(result: logs_pb2.WriteResult) -> Result:
+    if result.outcome == logs_pb2.WriteResult.REFUSED:
+        return InvalidError(result.reason or "the log store refused the entry")
+    return _DUPLICATE if result.outcome == logs_pb2.WriteResult.DUPLICATE else _STORED

@@ -1,21 +1,92 @@
-"""The log store over HTTP: writing through POST /log, reading back by id."""
+"""The log store over HTTP: writing through POST /log or, for many, POST /api/v1/logs; reading back by id."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from broker.domain import LogOrder
-from common.web.client import JsonClient
+import orjson
+
+from broker.clients.chunks import Missing, chunks
+from broker.clients.entry_json import as_members
+from broker.domain import LogOrder, Receipt, Result, Via
+from common import context
+from common.errors import AppError, BadReplyError, InvalidError, Problem
+from common.web.client import JsonClient, Reply
+from protos.limits import MAX_BULK_BODY, MAX_ENTRIES
+
+_BULK = "/api/v1/logs"
+# What a Go original answers on a path, or with a method, that it does not know.
+_UNKNOWN = (404, 405)
+_STORED = Receipt("stored", "logged", Via.HTTP)
+_DUPLICATE = Receipt("duplicate", "logged", Via.HTTP)
 
 
 class LoggerHttpDoor:
-    def __init__(self, http: JsonClient) -> None:
+    def __init__(self, http: JsonClient, *, write_timeout: float) -> None:
+        """`write_timeout` (seconds): a call that stores entries keeps others waiting, so it has less time than the client's."""
         self._http = http
+        self._write_timeout = write_timeout
+        self._no_bulk = Missing()
 
-    def write(self, order: LogOrder) -> str:
-        return self._http.accepted(self._http.post("/log", asdict(order)), under="log").message
+    def write_many(self, orders: Sequence[LogOrder]) -> list[Result]:
+        if len(orders) == 1:
+            return [self._write_one(orders[0])]
+        results: list[Result] = []
+        texts = [orjson.dumps(as_members(order)) for order in orders]
+        sizes = [len(text) + 1 for text in texts]
+        for part in chunks(sizes, max_items=MAX_ENTRIES, max_bytes=MAX_BULK_BODY - 2):
+            try:
+                results += self._write(orders[part], texts[part])
+            except AppError as error:
+                if not results:
+                    raise
+                results += [error] * (len(orders) - len(results))
+                break
+        return results
 
     def get(self, record_id: str) -> dict[str, Any]:
-        return self._http.accepted(self._http.get(f"/api/v1/logs/{quote(record_id, safe='')}")).body
+        return self._http.accepted(self._http.get(f"{_BULK}/{quote(record_id, safe='')}")).body
+
+    def _write(self, orders: Sequence[LogOrder], texts: list[bytes]) -> list[Result]:
+        if not self._no_bulk:
+            reply = self._http.post(_BULK, list(map(orjson.Fragment, texts)), timeout=self._write_timeout)
+            if reply.status not in _UNKNOWN:
+                return self._results(reply, len(orders))
+            self._no_bulk.note()
+        return list(map(self._write_one, orders))
+
+    def _write_one(self, order: LogOrder) -> Result:
+        with context.bound(context.continue_context(order.request_id, order.traceparent)):
+            try:
+                reply = self._http.post("/log", as_members(order), timeout=self._write_timeout)
+                message = self._http.accepted(reply, under="log").message
+            except AppError as error:
+                return error
+        return Receipt("stored", message or "logged", Via.HTTP)
+
+    def _results(self, reply: Reply, count: int) -> list[Result]:
+        if reply.status == 422:
+            return _all_refused(reply, count)
+        listed = self._http.accepted(reply).body.get("results")
+        if not isinstance(listed, list) or len(listed) != count:
+            raise BadReplyError(f"{self._http.name} did not answer for every entry")
+        return list(map(_result, listed))
+
+
+def _result(result: dict[str, Any]) -> Result:
+    outcome = result.get("outcome")
+    if outcome in ("stored", "duplicate"):
+        return _STORED if outcome == "stored" else _DUPLICATE
+    return InvalidError(str(result.get("reason") or "the log store refused the entry"))
+
+
+def _all_refused(reply: Reply, count: int) -> list[Result]:
+    """A problem document whose pointers begin with the index of the entry."""
+    found: list[list[Problem]] = [[] for _ in range(count)]
+    for each in reply.body.get("errors") or []:
+        index, _, pointer = str(each.get("pointer", "")).removeprefix("#/").partition("/")
+        if index.isdecimal() and int(index) < count:
+            found[int(index)].append(Problem(f"#/{pointer}" if pointer else "#", str(each.get("detail", ""))))
+    return [InvalidError(reply.message or "the log store refused the entry", problems=problems) for problems in found]

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 from flask import Blueprint, Response
 
 from broker.domain import Answer, Via
-from broker.schemas import HandleBody, LogPayload
+from broker.schemas import HandleBody, read_order
 from broker.service import BrokerService
-from common.errors import InvalidError, MalformedError, Problem, TooLargeError
+from common.errors import InvalidError, MalformedError, Problem
 from common.web.access import Access, access
-from common.web.reading import MAX_BODY, read_json, read_json_value, validate
+from common.web.bulk import give_ids, idempotency_key, told_where
+from common.web.reading import read_json, read_json_value
 from common.web.replies import envelope
-
-# What a door adds to an entry (id, level, time, identity of the request) must still fit into the next message.
-MAX_ENTRY = MAX_BODY - 4096
 
 
 def legacy_blueprint(service: BrokerService) -> Blueprint:
@@ -40,8 +37,7 @@ def legacy_blueprint(service: BrokerService) -> Blueprint:
         body = read_json(HandleBody)
         if body.action not in actions:
             raise MalformedError("unknown action")
-        answer = actions[body.action](body)
-        return envelope(answer.message, answer.data)
+        return _enveloped(actions[body.action](body))
 
     @blueprint.post("/log-grpc")
     @access(Access.OPEN_IN_DEVELOPMENT)
@@ -49,8 +45,8 @@ def legacy_blueprint(service: BrokerService) -> Blueprint:
         """Takes the flat body of seed 001 and the nested one that the Go original really reads."""
         body = read_json_value()
         nested = isinstance(body, dict) and "log" in body
-        answer = _log(service, body["log"] if nested else body, under="#/log" if nested else "#", via=Via.GRPC)
-        return envelope(answer.message, answer.data)
+        entry = body["log"] if nested else body
+        return _enveloped(_log(service, entry, under="#/log" if nested else "#", via=Via.GRPC))
 
     return blueprint
 
@@ -65,8 +61,11 @@ def _log_by(service: BrokerService, via: Via) -> Callable[[HandleBody], Answer]:
     return lambda body: _log(service, _section(body.log, "log"), under="#/log", via=via)
 
 
-def _log(service: BrokerService, section: object, *, under: str, via: Via | None = None) -> Answer:
-    payload = validate(LogPayload, section, under=under)
-    if len(orjson.dumps([payload.name, payload.data])) > MAX_ENTRY:
-        raise TooLargeError(f"log entry is larger than {MAX_ENTRY} bytes")
-    return service.log(payload.order(), via or payload.door())
+def _log(service: BrokerService, entry: object, *, under: str, via: Via | None = None) -> Answer:
+    give_ids([entry], idempotency_key())
+    return service.log(*read_order(entry, under=under, via=via))
+
+
+def _enveloped(answer: Answer) -> Response:
+    response = envelope(answer.message, answer.data)
+    return response if answer.place is None else told_where(response, answer.place)

@@ -51,8 +51,14 @@ def wishes(instance: Instance, process: Mapping[str, str]) -> dict[str, str]:
     if instance.is_dev and DOTENV.is_file():
         found.update(read_dotenv(DOTENV))
     found.update(process)
-    names = set(example) if instance.is_dev else set(example) - set(addresses(_defaults(), "")) - _PORT_NAMES
+    pinned = {*addresses(_defaults(), ""), *_PORT_NAMES, *folders(instance)}
+    names = set(example) if instance.is_dev else set(example) - pinned
     return {name: value for name, value in found.items() if name in names and value != example[name]}
+
+
+def folders(instance: Instance) -> dict[str, str]:
+    """The variables that name folders: each instance keeps what it must not lose beside its databases."""
+    return {"SPOOL_DIR": str(instance.data / "spool")}
 
 
 def _defaults() -> dict[str, int]:

@@ -63,7 +63,7 @@ def _plan(instance: Instance, wish: Wish) -> tuple[Plan, list[int]]:
     if process_killed:
         say(f"ending {len(process_killed)} processes that a killed supervisor left behind")
         process.end_leftovers(instance)
-    wished = environment.wishes(instance, os.environ)
+    wished = {**environment.folders(instance), **environment.wishes(instance, os.environ)}
     if wish.free_ports:
         ports, port_lock = free_block()
         return Plan(instance, ports, environment.service_values(ports, wished, wish.detours)), [port_lock]

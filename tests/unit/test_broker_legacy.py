@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from broker.app import create_app
-from broker.domain import LogOrder, Via
+from broker.domain import SPOOL, LogOrder, Receipt, Via
 from broker.service import BrokerService
 from broker.settings import BrokerSettings
 from common.errors import (
@@ -25,17 +26,15 @@ class Behind:
 
     def __init__(self) -> None:
         self.failure: Exception | None = None
+        self.receipt: Receipt | None = None
         self.asked: list[tuple[str, Any]] = []
 
-    def door(self, via: Via):
-        behind = self
-
-        class Door:
-            def write(self, order: LogOrder) -> str:
-                behind.ask(str(via), order)
-                return f"written by {via}"
-
-        return Door()
+    def deliver(self, orders: Sequence[LogOrder], via: Via) -> list[Receipt | InvalidError]:
+        for order in orders:
+            self.ask(str(via), order)
+        return [self.receipt or Receipt("queued" if via is Via.AMQP else "stored", f"written by {via}", via)] * len(
+            orders
+        )
 
     def ask(self, what: str, value: object) -> None:
         self.asked.append((what, value))
@@ -62,8 +61,7 @@ def behind():
 
 @pytest.fixture
 def client(behind):
-    doors = {via: behind.door(via) for via in Via}
-    service = BrokerService(auth=behind, mail=behind, doors=doors, reader=behind)
+    service = BrokerService(auth=behind, mail=behind, delivery=behind, reader=behind)
     return create_app(BrokerSettings(), service=service).test_client()
 
 
@@ -110,6 +108,61 @@ def test_log_goes_by_rpc_unless_told_otherwise_and_says_what_became_of_it(client
 
     assert (reply.status_code, reply.json["message"]) == (202, f"written by {via}")
     assert reply.json["data"] == {"id": behind.asked[0][1].id, "stored": stored, "via": via}
+    assert reply.headers["X-Log-Stored"] == stored
+
+
+def test_an_entry_that_took_another_way_says_so(client, behind):
+    behind.receipt = Receipt("spooled", "spooled: nobody is there", SPOOL)
+
+    reply = client.post("/log-grpc", json=LOG)
+
+    assert (reply.status_code, reply.json["message"]) == (202, "spooled: nobody is there")
+    assert reply.json["data"] == {"id": behind.asked[0][1].id, "stored": "spooled", "via": "spool"}
+    assert reply.headers["X-Log-Stored"] == "spooled"
+
+
+def test_only_log_entries_are_told_where_they_are(client):
+    reply = client.post("/handle", json={"action": "auth", "auth": {"email": "a@b.c", "password": "x"}})
+
+    assert "X-Log-Stored" not in reply.headers
+
+
+@pytest.mark.parametrize(("path", "wrap"), [("/handle", True), ("/log-grpc", True), ("/log-grpc", False)])
+def test_a_retry_under_the_same_idempotency_key_keeps_its_id_and_nothing_else_gets_it(client, behind, path, wrap):
+    def ids(key: str, entry: dict[str, Any]) -> str:
+        body = {"action": "log", "log": entry} if wrap else entry
+        client.post(path, json=body, headers={"Idempotency-Key": key})
+        return behind.asked[-1][1].id
+
+    first = ids("order-7", LOG)
+
+    assert ids('"order-7"', dict(reversed(LOG.items()))) == first
+    others = [ids("order-8", LOG), ids("order-7", LOG | {"data": "other"}), ids("order-7", LOG | {"level": "ERROR"})]
+    assert len({first, *others}) == 4
+    assert ids("order-7", LOG | {"id": "mine"}) == "mine"
+
+
+def test_an_idempotency_key_that_is_none_is_refused(client, behind):
+    reply = client.post("/handle", json={"action": "log", "log": LOG}, headers={"Idempotency-Key": ""})
+
+    assert reply.status_code == 400
+    assert behind.asked == []
+
+
+def test_all_fields_of_an_entry_reach_the_door(client, behind):
+    extra = {
+        "fields": {"order": 9, "tags": ["a"]},
+        "trace_id": "a" * 32,
+        "span_id": "b" * 16,
+        "request_id": "r-1",
+        "timestamp": "2026-01-02T03:04:05.678Z",
+        "level": "warn",
+    }
+    client.post("/handle", json={"action": "log", "log": LOG | extra})
+
+    ((_, order),) = behind.asked
+    assert {name: getattr(order, name) for name in extra} == extra | {"level": "WARNING"}
+    assert order.traceparent.startswith(f"00-{'a' * 32}-")
 
 
 def test_an_id_and_a_service_given_by_the_writer_are_kept(client, behind):
@@ -162,6 +215,9 @@ def test_log_grpc_takes_the_flat_and_the_nested_body(client, behind, body):
         ("/handle", b'{"action":"log","log":{"name":"a","data":"\\udfff"}}', 400, "body is not valid JSON"),
         ("/handle", b'{"action":"log","log":{"name":"a","data":"b","via":"pigeon"}}', 501, "unknown via"),
         ("/handle", b'{"action":"log","log":{"name":"a","data":"b","level":"LOUD"}}', 422, "log.level: must be one of"),
+        ("/handle", b'{"action":"log","log":{"name":"a","data":"b","span_id":"x"}}', 422, "log.span_id: must be 16"),
+        ("/handle", b'{"action":"log","log":{"name":"a","data":"b","fields":[]}}', 422, "log.fields: must be an obj"),
+        ("/handle", b'{"action":"log","log":{"name":"a","data":"b","timestamp":"1"}}', 422, "log.timestamp: must be"),
         ("/log-grpc", b"[]", 422, "body is invalid"),
         ("/log-grpc", b'{"log":5}', 422, "body is invalid"),
         ("/log-grpc", b'{"name":"' + b"n" * 256 + b'","data":""}', 422, "name: String should have at most 255"),
