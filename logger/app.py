@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable, Mapping
 
 from flask import Flask
 from pymongo.errors import PyMongoError
@@ -12,9 +13,10 @@ from common.clock import SystemClock
 from common.lifecycle import Lifecycle, patiently
 from common.mongo import check_mongo, create_mongo
 from common.rpc.grpc_server import GrpcServer, build_server
+from common.rpc.grpc_watch import HealthWatch
 from common.rpc.tcp_server import TcpServer
 from common.web.app import create_flask
-from common.web.health import Check
+from common.web.health import Check, examine
 from logger.grpc_servicer import SERVICE_NAME, LogServicer
 from logger.mongo_store import MongoLogStore
 from logger.ports import LogStore
@@ -38,7 +40,7 @@ def create_app(settings: LoggerSettings, *, store: LogStore | None = None) -> Fl
     writer = LogWriter(store)
     lifecycle.add("writer", start=writer.start, stop=writer.stop)
     service = LogService(store, writer, SystemClock())
-    _add_doors(service, settings, lifecycle)
+    _add_doors(service, settings, lifecycle, checks)
     app = create_flask("logger", checks=checks, lifecycle=lifecycle)
     app.register_blueprint(logs_blueprint(service))
     return app
@@ -66,7 +68,9 @@ def _mongo_store(settings: LoggerSettings, lifecycle: Lifecycle, checks: dict[st
     return store
 
 
-def _add_doors(service: LogService, settings: LoggerSettings, lifecycle: Lifecycle) -> None:
+def _add_doors(
+    service: LogService, settings: LoggerSettings, lifecycle: Lifecycle, checks: Mapping[str, Check]
+) -> None:
     """Both side doors bind after the fork; a port that another process holds is a loud failure, not a silent share."""
     methods = RpcMethods(service)
     tcp = TcpServer(
@@ -78,7 +82,7 @@ def _add_doors(service: LogService, settings: LoggerSettings, lifecycle: Lifecyc
     lifecycle.add(
         "rpc", start=patiently(tcp.start, expecting=OSError, seconds=settings.shutdown_grace + 2), stop=tcp.stop
     )
-    grpc_door = _GrpcDoor(service, settings)
+    grpc_door = _GrpcDoor(service, settings, usable=lambda: all(finding.up for finding in examine(checks).values()))
     lifecycle.add(
         "grpc",
         start=patiently(grpc_door.start, expecting=RuntimeError, seconds=settings.shutdown_grace + 2),
@@ -87,23 +91,30 @@ def _add_doors(service: LogService, settings: LoggerSettings, lifecycle: Lifecyc
 
 
 class _GrpcDoor:
-    """Building a gRPC server binds its port and starts threads, so it is built when it starts."""
+    """Building a gRPC server binds its port and starts threads, so it is built when it starts. Its health follows the store's."""
 
-    def __init__(self, service: LogService, settings: LoggerSettings) -> None:
+    def __init__(self, service: LogService, settings: LoggerSettings, *, usable: Callable[[], bool]) -> None:
         self._servicer = LogServicer(service)
         self._settings = settings
+        self._usable = usable
         self._server: GrpcServer | None = None
+        self._watch: HealthWatch | None = None
 
     def start(self) -> None:
-        self._server = build_server(
+        server = build_server(
             f"{self._settings.bind_host}:{self._settings.logger_grpc_port}",
             register=lambda server: logs_pb2_grpc.add_LogServiceServicer_to_server(self._servicer, server),
             services=[SERVICE_NAME],
             threads=self._settings.logger_grpc_threads,
             grace=self._settings.shutdown_grace,
         )
-        self._server.start()
+        server.start()
+        self._server = server
+        self._watch = HealthWatch(self._usable, lambda serving: server.set_serving(SERVICE_NAME, serving=serving))
+        self._watch.start()
 
     def stop(self) -> None:
+        if self._watch is not None:
+            self._watch.stop()
         if self._server is not None:
             self._server.stop()

@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from common.clock import SystemClock
 from common.errors import TooManyError, UnavailableError
 from common.rpc.grpc_server import build_server
+from common.rpc.grpc_watch import HealthWatch
 from logger.grpc_servicer import MAX_REFUSALS, SERVICE_NAME, LogServicer
 from logger.memory import MemoryLogStore
 from logger.service import LogService
@@ -46,11 +48,15 @@ def store():
 
 
 @pytest.fixture
-def channel(store):
+def address():
+    return f"127.0.0.1:{free_port()}"
+
+
+@pytest.fixture
+def grpc_server(store, address):
     writer = LogWriter(store)
     writer.start()
     servicer = LogServicer(LogService(store, writer, SystemClock()), streams=2)
-    address = f"127.0.0.1:{free_port()}"
     server = build_server(
         address,
         register=lambda server: logs_pb2_grpc.add_LogServiceServicer_to_server(servicer, server),
@@ -59,15 +65,40 @@ def channel(store):
         grace=2,
     )
     server.start()
-    with grpc.insecure_channel(address) as channel:
-        yield channel
+    yield server
     server.stop()
     writer.stop()
 
 
 @pytest.fixture
+def channel(grpc_server, address):
+    with grpc.insecure_channel(address) as channel:
+        yield channel
+
+
+@pytest.fixture
 def stub(channel):
     return logs_pb2_grpc.LogServiceStub(channel)
+
+
+def test_health_follows_what_the_service_stands_on(channel, grpc_server):
+    usable = [False]
+    watch = HealthWatch(
+        lambda: usable[0], lambda serving: grpc_server.set_serving(SERVICE_NAME, serving=serving), every=0.02
+    )
+    health = health_pb2_grpc.HealthStub(channel)
+
+    def says() -> str:
+        answer = health.Check(health_pb2.HealthCheckRequest(service=SERVICE_NAME), timeout=5)
+        return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+
+    assert says() == "SERVING"
+    watch.start()
+    eventually(lambda: says() == "NOT_SERVING")
+    usable[0] = True
+    eventually(lambda: says() == "SERVING")
+    watch.stop()
+    assert health.Check(health_pb2.HealthCheckRequest(), timeout=5).status == health_pb2.HealthCheckResponse.SERVING
 
 
 def test_span_id_and_fields_are_kept_with_whole_numbers_as_integers(stub, store):
