@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
-    except (UnknownRowError, GeneratorError, PrepareError) as problem:
+    except (UnknownRowError, GeneratorError, PrepareError, target.TargetError) as problem:
         print(f"bench: {problem}", flush=True)
         return 1
     except KeyboardInterrupt:
@@ -52,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     chart.set_defaults(command=_chart)
     chart.add_argument("result")
     chart.add_argument("picture")
+    table = commands.add_parser("markdown", help="the rows of a result as a table")
+    table.set_defaults(command=_markdown)
+    table.add_argument("result")
     return parser
 
 
@@ -119,4 +122,9 @@ def _load(options: argparse.Namespace) -> int:
 
 def _chart(options: argparse.Namespace) -> int:
     Path(options.picture).write_text(draw(json.loads(Path(options.result).read_text())))
+    return 0
+
+
+def _markdown(options: argparse.Namespace) -> int:
+    print(report.markdown(json.loads(Path(options.result).read_text())["rows"]))
     return 0

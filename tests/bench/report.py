@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,19 @@ def summary(rows: Sequence[Row]) -> str:
     missed = ", ".join(f"{row.name} c={row.concurrency}" for row in judged if not row.met)
     lost = sum(row.lost or 0 for row in rows)
     return text + (f"; missed: {missed}" if missed else "") + (f"; LOST ENTRIES: {lost}" if lost else "")
+
+
+def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows of a written result as a table for docs/performance.md."""
+    lines = [
+        "| row | c | measured | p50 / p95 / p99 ms | ratio | must | aim | met |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for told in rows:
+        cells = _cells(Row(**told))
+        times = " / ".join(cells[4:7]) if cells[6] else ""
+        lines.append(f"| {' | '.join((f'`{cells[0]}`', cells[1], f'{cells[2]} {cells[3]}', times, *cells[9:]))} |")
+    return "\n".join(lines)
 
 
 def write(path: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:

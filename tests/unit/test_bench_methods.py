@@ -159,6 +159,13 @@ def test_the_table_has_a_line_for_each_row():
     assert "<= 128.0" in lines[3]
 
 
+def test_a_written_result_becomes_a_table_for_the_page():
+    head, _, first, *_ = report.markdown([row.as_json() for row in rows()]).splitlines()
+
+    assert head.count("|") == first.count("|")
+    assert first == "| `handle-log` | 64 | 6,000 requests/s |  | 0.60 F | 0.5 | 0.7 | yes |"
+
+
 def test_the_chart_shows_bars_on_speed_and_is_well_formed():
     about = {"machine": {"cores": 2, "cpu": "A <fast> one"}, "date": "2026-11-21T08:00:00+00:00"}
 
