@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import amqp
 
 from tests.faults.doors import SECONDS, Door, FailedCallError, Refused, Told
-from tests.faults.ledger import Entry
+from tests.faults.ledger import Entry, Identity
 
 EXCHANGE, KEY = "logs_topic", "log.INFO"
 
@@ -110,5 +110,5 @@ def _opened(env: Mapping[str, str]) -> AmqpSender:
 
 DOORS = (
     Door("amqp with message_id", _opened, batch=10, pause=0.5),
-    Door("amqp without id", _opened, batch=10, pause=0.5, with_id=False),
+    Door("amqp without id", _opened, batch=10, pause=0.5, identity=Identity.NONE),
 )

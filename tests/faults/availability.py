@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 import requests
@@ -27,6 +28,9 @@ class Tally:
     good: int = 0
     slowest: float = 0.0
     errors: Counter[str] = field(default_factory=Counter)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"good": self.good, "slowest": round(self.slowest, 2), "errors": dict(self.errors)}
 
 
 class Prober(threading.Thread):

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from common.ids import object_id_hex
-from tests.faults.ledger import Entry
+from tests.faults.ledger import Entry, Identity
 
 Document = Mapping[str, Any]
 
 
 @dataclass(slots=True)
 class Verdict:
-    """`lost` and `duplicated` must be empty. `repeated` are copies of entries without an id, which may come more than once."""
+    """`lost` and `duplicated` must be empty. `repeated` are copies of entries without an identity, which may come more than once."""
 
     acknowledged: int = 0
     stored: int = 0
@@ -43,14 +43,14 @@ def compare(entries: Iterable[Entry], documents: Iterable[Document]) -> Verdict:
 
 
 def _judge(entry: Entry, copies: list[Document], verdict: Verdict) -> None:
-    label = f"{entry.name} ({entry.door}, id {entry.id or 'none'}, {entry.place or 'not acknowledged'})"
+    label = f"{entry.name} ({entry.door}, id {entry.id or entry.identity}, {entry.place or 'not acknowledged'})"
     verdict.acknowledged += entry.is_acknowledged
     verdict.stored += bool(copies)
     if entry.is_acknowledged and not copies:
         verdict.lost.append(label)
     if len(copies) > 1:
         more = f"{label}: {', '.join(str(copy['_id']) for copy in copies)}"
-        (verdict.duplicated if entry.id else verdict.repeated).append(more)
+        (verdict.repeated if entry.identity is Identity.NONE else verdict.duplicated).append(more)
     for copy in copies:
         if copy["data"] != entry.data or (entry.id and str(copy["_id"]) != object_id_hex(entry.id)):
             verdict.wrong.append(f"{label}: stored as {copy['_id']} with {copy['data'][:60]!r}")

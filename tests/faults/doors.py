@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tests.faults.ledger import Entry
+from tests.faults.ledger import Entry, Identity
 
 # What a patient client waits; every answer of this system is promised sooner while the asked part itself runs.
 SECONDS = 10.0
@@ -45,10 +45,10 @@ class Sender(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """`batch` entries a call, `pause` seconds between calls. `with_id` False: at-least-once is all that can be promised."""
+    """`batch` entries a call, `pause` seconds between calls. Without any identity at-least-once is all that can be promised."""
 
     name: str
     open: Callable[[Mapping[str, str]], Sender]
     batch: int = 1
     pause: float = 0.1
-    with_id: bool = True
+    identity: Identity = Identity.ID

@@ -77,5 +77,5 @@ def _door(name: str, write: Write, *, batch: int, pause: float) -> Door:
 DOORS = (
     _door("grpc WriteLog", _one, batch=1, pause=0.1),
     _door("grpc WriteLogs", _many, batch=20, pause=0.5),
+    _door("grpc WriteLogStream", _stream, batch=40, pause=1.0),
 )
-STREAM_DOORS = (_door("grpc WriteLogStream", _stream, batch=40, pause=1.0),)

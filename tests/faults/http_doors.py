@@ -9,7 +9,7 @@ import orjson
 import requests
 
 from tests.faults.doors import SECONDS, Door, FailedCallError, Refused, Told
-from tests.faults.ledger import Entry
+from tests.faults.ledger import Entry, Identity
 
 # no room, or something behind is down or silent
 HONEST_REFUSALS = frozenset({429, 502, 503, 504})
@@ -28,7 +28,10 @@ class HttpSender:
         self._reading = reading
 
     def send(self, entries: Sequence[Entry]) -> Told:
-        reply = post(self._session, self._url, self._body(entries), self._headers)
+        headers = dict(self._headers)
+        if entries[0].identity is Identity.KEY:
+            headers["Idempotency-Key"] = f'"{entries[0].name}"'
+        reply = post(self._session, self._url, self._body(entries), headers)
         return self._reading(reply, len(entries))
 
     def close(self) -> None:
@@ -52,6 +55,7 @@ def post(session: requests.Session, url: str, body: bytes, headers: Mapping[str,
 
 
 def _entry(entry: Entry) -> dict[str, str]:
+    """An empty id counts as none."""
     return {"name": entry.name, "data": entry.data, "id": entry.id}
 
 
@@ -88,11 +92,11 @@ def _place(stored: object) -> str:
     return str(stored)
 
 
-def _door(name: str, service: str, path: str, body: Body) -> Door:
+def _door(name: str, service: str, path: str, body: Body, identity: Identity = Identity.ID) -> Door:
     def opened(env: Mapping[str, str]) -> HttpSender:
         return HttpSender(env[f"{service}_URL"] + path, "application/json", body, _one)
 
-    return Door(name, opened)
+    return Door(name, opened, identity=identity)
 
 
 def _bulk_door(name: str, service: str, path: str) -> Door:
@@ -106,8 +110,11 @@ DOORS = (
     *(_door(f"broker {via}", "BROKER", "/handle", _handle(via)) for via in ("rpc", "http", "grpc", "amqp")),
     _door("broker log-grpc", "BROKER", "/log-grpc", _flat),
     _door("logger http", "LOGGER", "/log", _flat),
-)
-BULK_DOORS = (
-    _bulk_door("broker bulk", "BROKER", "/api/v1/logs"),
+    _door("logger http by key", "LOGGER", "/log", _flat, Identity.KEY),
     _bulk_door("logger bulk", "LOGGER", "/api/v1/logs"),
+)
+# with what the broker adds for bulk and for keys
+BROKER_DOORS = (
+    _door("broker rpc by key", "BROKER", "/handle", _handle("rpc"), Identity.KEY),
+    _bulk_door("broker bulk", "BROKER", "/api/v1/logs"),
 )

@@ -7,10 +7,19 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from common.ids import new_record_id
 
 FILLER = "x" * 40
+
+
+class Identity(StrEnum):
+    """By what a retry is known to be one: the entry's id, the request's Idempotency-Key, or nothing."""
+
+    ID = "id"
+    KEY = "key"
+    NONE = "none"
 
 
 @dataclass(slots=True, eq=False)
@@ -21,6 +30,7 @@ class Entry:
     id: str
     data: str
     door: str
+    identity: Identity
     attempts: int = 0
     place: str = ""
 
@@ -59,12 +69,18 @@ class Ledger:
     unexpected: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def new(self, door: str, count: int, *, with_id: bool) -> list[Entry]:
+    def new(self, door: str, count: int, *, identity: Identity = Identity.ID) -> list[Entry]:
         """Entries that nobody has sent yet."""
         with self._lock:
             first = len(self.entries)
             made = [
-                Entry(f"{self.prefix}{number}", new_record_id() if with_id else "", f"{number} {FILLER}", door)
+                Entry(
+                    f"{self.prefix}{number}",
+                    new_record_id() if identity is Identity.ID else "",
+                    f"{number} {FILLER}",
+                    door,
+                    identity,
+                )
                 for number in range(first, first + count)
             ]
             self.entries.extend(made)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from tests.faults.availability import Prober, Tally
@@ -62,7 +62,7 @@ class Row:
             "unexpected": dict(self.ledger.unexpected),
             "dead_letters": self.dead_letters,
             "doors": {door: self._door(door) for door in self.back},
-            **{action: {**asdict(tally), "slowest": _rounded(tally.slowest)} for action, tally in self.probes.items()},
+            **{action: tally.as_json() for action, tally in self.probes.items()},
             "evidence": [*self.verdict.lost, *self.verdict.duplicated, *self.verdict.wrong][:50],
             "seconds": _rounded(self.seconds),
         }

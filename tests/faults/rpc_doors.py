@@ -156,6 +156,6 @@ def _door(
 
 DOORS = (
     _door("json-rpc LogInfo", JsonSession, jsonrpc.ReplyDecoder, batch=10, pause=0.4),
+    _door("json-rpc LogBatch", JsonBatchSession, jsonrpc.ReplyDecoder, batch=20, pause=0.5),
     _door("gob LogInfo", GobSession, gob.ReplyDecoder, batch=1, pause=0.1),
 )
-BULK_DOORS = (_door("json-rpc LogBatch", JsonBatchSession, jsonrpc.ReplyDecoder, batch=20, pause=0.5),)

@@ -39,7 +39,7 @@ class Writer(threading.Thread):
             sender.close()
 
     def _new(self) -> list[Entry]:
-        return self._ledger.new(self._door.name, self._door.batch, with_id=self._door.with_id)
+        return self._ledger.new(self._door.name, self._door.batch, identity=self._door.identity)
 
     def _due(self) -> list[Entry]:
         """What failed and has waited long enough, at most a batch."""
@@ -62,7 +62,8 @@ class Writer(threading.Thread):
             entry.attempts += 1
         try:
             told = sender.send(entries)
-        except FailedCallError as failure:
+        except Exception as error:  # noqa: BLE001 - a writer that dies quietly would acknowledge nothing and so lose nothing
+            failure = _failure(error)
             self._ledger.called(self._door.name, began, error=failure.kind, unexpected=failure.unexpected)
             self._keep(entries)
             return
@@ -82,3 +83,9 @@ class Writer(threading.Thread):
             if entry.attempts < ATTEMPTS:
                 pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (entry.attempts - 1))
                 self._again.append((time.monotonic() + pause, entry))
+
+
+def _failure(error: Exception) -> FailedCallError:
+    if isinstance(error, FailedCallError):
+        return error
+    return FailedCallError(f"{type(error).__name__}: {error}"[:200], unexpected=True)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+
 import pytest
 
 from common.ids import object_id_hex
+from tests.faults import report
+from tests.faults.availability import Tally
 from tests.faults.comparing import compare
 from tests.faults.doors import Door, FailedCallError, Refused
-from tests.faults.ledger import Call, Fault, Ledger, seconds_until_back
+from tests.faults.ledger import Call, Fault, Identity, Ledger, seconds_until_back
+from tests.faults.row import Row
 from tests.faults.writing import ATTEMPTS, Writer
 from tests.waiting import eventually
 
@@ -17,8 +23,8 @@ def ledger():
     return Ledger()
 
 
-def taken(ledger: Ledger, count: int = 3, *, with_id: bool = True):
-    entries = ledger.new("door", count, with_id=with_id)
+def taken(ledger: Ledger, count: int = 3, *, identity: Identity = Identity.ID):
+    entries = ledger.new("door", count, identity=identity)
     for entry in entries:
         ledger.took(entry, "mongodb")
     return entries
@@ -47,7 +53,7 @@ def test_an_acknowledged_entry_that_is_hidden_is_lost(ledger):
 
 
 def test_an_entry_that_nobody_acknowledged_may_be_there_or_not(ledger):
-    there, _ = ledger.new("door", 2, with_id=True)
+    there, _ = ledger.new("door", 2)
 
     verdict = compare(ledger.entries, [document(there)])
 
@@ -57,7 +63,7 @@ def test_an_entry_that_nobody_acknowledged_may_be_there_or_not(ledger):
 
 @pytest.mark.parametrize("acknowledged", [True, False])
 def test_a_second_record_of_an_entry_with_an_id_is_a_duplicate_whether_acknowledged_or_not(ledger, acknowledged):
-    (entry,) = taken(ledger, 1) if acknowledged else ledger.new("door", 1, with_id=True)
+    (entry,) = taken(ledger, 1) if acknowledged else ledger.new("door", 1)
 
     verdict = compare(ledger.entries, [document(entry), document(entry, _id="0" * 24)])
 
@@ -65,8 +71,16 @@ def test_a_second_record_of_an_entry_with_an_id_is_a_duplicate_whether_acknowled
     assert len(verdict.duplicated) == 1
 
 
-def test_a_second_record_of_an_entry_without_an_id_is_a_repetition(ledger):
-    (entry,) = taken(ledger, 1, with_id=False)
+def test_a_second_record_of_a_retry_under_one_idempotency_key_is_a_duplicate(ledger):
+    (entry,) = taken(ledger, 1, identity=Identity.KEY)
+
+    verdict = compare(ledger.entries, [document(entry), document(entry, _id="0" * 24)])
+
+    assert len(verdict.duplicated) == 1
+
+
+def test_a_second_record_of_an_entry_without_an_identity_is_a_repetition(ledger):
+    (entry,) = taken(ledger, 1, identity=Identity.NONE)
 
     verdict = compare(ledger.entries, [document(entry), document(entry, _id="0" * 24)])
 
@@ -162,3 +176,22 @@ def test_a_writer_gives_an_entry_up_after_its_attempts_and_never_counts_it_as_ac
     assert max(entry.attempts for entry in ledger.entries) == ATTEMPTS
     assert not any(entry.is_acknowledged for entry in ledger.entries)
     assert ledger.unexpected["door: RPC garbage"] == len(ledger.calls)
+
+
+def test_a_row_can_be_written_as_json_with_what_its_clients_saw(ledger):
+    (entry,) = taken(ledger, 1)
+    ledger.called("door", 0.0, error="HTTP 503")
+    ledger.called("door", 0.0)
+    tally = Tally(good=2, slowest=0.5, errors=Counter({"HTTP 504": 1}))
+    row = Row(
+        "mongo", "kill", ledger, compare(ledger.entries, []), {"door": 1.5}, {"login": tally, "mail": tally}, 0, 9.0
+    )
+
+    written = json.loads(json.dumps(row.as_json()))
+
+    assert (written["acknowledged"], written["stored"], written["lost"], written["duplicated"]) == (1, 0, 1, 0)
+    assert (written["errors"], written["seconds_until_back"]) == ({"HTTP 503": 1}, 1.5)
+    assert written["doors"]["door"]["acknowledged"] == {"mongodb": 1}
+    assert written["login"] == {"good": 2, "slowest": 0.5, "errors": {"HTTP 504": 1}}
+    assert entry.name in written["evidence"][0]
+    assert any(entry.name in finding for finding in report.findings(row))
