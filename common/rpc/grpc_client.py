@@ -38,7 +38,7 @@ MAX_MESSAGE = 8 * 1024 * 1024
 # UNAVAILABLE carries the same status and nothing else to tell them apart by.
 _LOST = re.compile(
     r"stream removed|socket closed|connection reset|broken pipe|recvmsg|sendmsg|goaway|keepalive|ping timeout|too many pings"
-    r"|transport|endpoint|shutting down|connection closed",
+    r"|transport|endpoint|shutting down|cancelling|connection closed",
     re.IGNORECASE,
 )
 _NEVER_SENT = re.compile(r"failed to connect|dns resolution|name resolution", re.IGNORECASE)
