@@ -8,7 +8,6 @@ import os
 import random
 import re
 import secrets
-import threading
 import time
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -16,21 +15,15 @@ _HEX24 = re.compile(r"[0-9a-f]{24}")
 
 
 class _Sequence:
-    """Process-unique part of new ids; drawn again after a fork so that two workers never share one."""
+    """What makes new ids unique in this process; drawn again after a fork so that two workers never share it."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._pid = -1
-        self._unique = b""
-        self._counter = itertools.count()
+        self.draw()
+        os.register_at_fork(after_in_child=self.draw)
 
-    def next(self) -> tuple[bytes, int]:
-        with self._lock:
-            if self._pid != os.getpid():
-                self._pid = os.getpid()
-                self._unique = secrets.token_bytes(5)
-                self._counter = itertools.count(secrets.randbelow(0xFFFFFF))
-            return self._unique, next(self._counter) & 0xFFFFFF
+    def draw(self) -> None:
+        self.unique = secrets.token_hex(5)
+        self.counter = itertools.count(secrets.randbelow(0xFFFFFF))
 
 
 _sequence = _Sequence()
@@ -38,8 +31,7 @@ _sequence = _Sequence()
 
 def new_record_id() -> str:
     """24 hexadecimal digits in the layout of a MongoDB ObjectId (4 bytes of time, 5 random, 3 counting), so ids sort by time."""
-    unique, count = _sequence.next()
-    return (int(time.time()).to_bytes(4, "big") + unique + count.to_bytes(3, "big")).hex()
+    return f"{int(time.time()) & 0xFFFFFFFF:08x}{_sequence.unique}{next(_sequence.counter) & 0xFFFFFF:06x}"
 
 
 def object_id_hex(record_id: str) -> str:

@@ -21,6 +21,8 @@ from protos.rules import FieldsError, check_fields, fields_from_json, is_span_id
 
 Fields = dict[str, Any]
 
+_UNSAFE = "must be 1 to 128 letters, digits, dots, colons, hyphens or underscores"
+
 
 class Draft(NamedTuple):
     """An entry as a writer sent it, unchecked. Writers of the Go original know only name and data; empty means not given.
@@ -148,11 +150,10 @@ def _whole_milliseconds(moment: datetime) -> datetime:
 
 
 def _check_ids(draft: Draft, problems: list[Problem]) -> None:
-    for field, value in (("id", draft.id), ("request_id", draft.request_id)):
-        if value and not is_safe_id(value):
-            problems.append(
-                Problem(f"#/{field}", "must be 1 to 128 letters, digits, dots, colons, hyphens or underscores")
-            )
+    if draft.id and not is_safe_id(draft.id):
+        problems.append(Problem("#/id", _UNSAFE))
+    if draft.request_id and not is_safe_id(draft.request_id):
+        problems.append(Problem("#/request_id", _UNSAFE))
     if draft.trace_id and not is_trace_id(draft.trace_id):
         problems.append(Problem("#/trace_id", "must be 32 hexadecimal digits in lower case"))
     if draft.span_id and not is_span_id(draft.span_id):

@@ -23,7 +23,7 @@ from protos.limits import (
 _LEVELS = {**{level: level for level in LEVELS}, **LEVEL_ALIASES}
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _SPAN_ID = re.compile(r"[0-9a-f]{16}")
-_INTEGERS = range(-(2**63), 2**63)
+_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 # Up to here every integer is a double of its own.
 _EXACT = 2**53
 
@@ -92,36 +92,35 @@ def integers_again(value: object) -> object:
     return value
 
 
-def _check(value: object, depth: int) -> None:
-    if isinstance(value, str):
-        if "\x00" in value:
-            raise FieldsError("must not contain NUL characters")
-    elif isinstance(value, bool) or value is None:
-        pass
-    elif isinstance(value, int):
-        if value not in _INTEGERS:
-            raise FieldsError("must not contain integers of more than 64 bits")
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            raise FieldsError("must not contain numbers that are not finite")
-    elif not isinstance(value, dict | list):
-        raise FieldsError("must hold JSON values only")
-    elif not depth:
+def _check(container: dict[str, object] | list[object], depth: int) -> None:
+    if not depth:
         raise FieldsError(f"must not be nested more than {MAX_FIELDS_DEPTH} deep")
-    else:
-        _check_members(value, depth)
-
-
-def _check_members(value: dict[str, object] | list[object], depth: int) -> None:
-    if isinstance(value, dict):
-        for key in value:
+    if isinstance(container, dict):
+        for key in container:
             _check_key(key)
-    for member in value.values() if isinstance(value, dict) else value:
-        _check(member, depth - 1)
+    for member in container.values() if isinstance(container, dict) else container:
+        if isinstance(member, str):
+            if "\x00" in member:
+                raise FieldsError("must not contain NUL characters")
+        elif isinstance(member, dict | list):
+            _check(member, depth - 1)
+        elif member is not None:
+            _check_number(member)
 
 
 def _check_key(key: object) -> None:
     if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY_CHARACTERS:
         raise FieldsError(f"must have keys of 1 to {MAX_KEY_CHARACTERS} characters")
-    if key.startswith("$") or "\x00" in key:
+    if key[0] == "$" or "\x00" in key:
         raise FieldsError("must not have keys that start with $ or contain NUL characters")
+
+
+def _check_number(value: object) -> None:
+    """True and False pass as the integers that they are in Python."""
+    if isinstance(value, int):
+        if not _SMALLEST <= value <= _LARGEST:
+            raise FieldsError("must not contain integers of more than 64 bits")
+    elif not isinstance(value, float):
+        raise FieldsError("must hold JSON values only")
+    elif not math.isfinite(value):
+        raise FieldsError("must not contain numbers that are not finite")
