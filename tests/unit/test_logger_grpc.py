@@ -224,6 +224,29 @@ def test_a_store_that_fails_ends_the_stream_with_its_status(stub, store):
     assert failed.value.details() == "the log store's database cannot be used now"
 
 
+def test_a_stream_that_ends_early_leaves_no_thread_behind(stub, store):
+    def readers() -> int:
+        return sum(thread.name == "grpc-intake" for thread in threading.enumerate())
+
+    held = threading.Event()
+
+    def endless():
+        yield ENTRY
+        held.wait(20)
+
+    cancelled = stub.WriteLogStream.future(endless(), timeout=30)
+    eventually(lambda: len(store) == 1)
+    assert readers() == 1
+    cancelled.cancel()
+    eventually(lambda: readers() == 0)
+    store.failure = UnavailableError("away")
+    with pytest.raises(grpc.RpcError):
+        stub.WriteLogStream((ENTRY for _ in itertools.count()), timeout=20)
+
+    eventually(lambda: readers() == 0)
+    held.set()
+
+
 def test_no_room_is_resource_exhausted_for_a_stream_too(stub, store):
     store.failure = TooManyError("the log store has no room now")
 
