@@ -73,7 +73,7 @@ def failed(headers: Headers, *, at: str, reason: str, tier: str) -> dict[str, ob
     past = attempts(headers)
     # The first tells what went wrong to begin with; what is left out is the middle.
     past = past[:1] + past[1:][2 - MAX_ATTEMPTS :]
-    kept = _without(headers, _COUNTERS)
+    kept = without_counters(headers)
     return {FIRST_SEEN_HEADER: at, **kept, ATTEMPTS_HEADER: orjson.dumps([*past, attempt]).decode()}
 
 
@@ -81,7 +81,7 @@ def parked(headers: Headers, *, at: str) -> dict[str, object]:
     """The headers of a copy that only waits."""
     before = headers.get(PARKED_HEADER)
     times = before + 1 if isinstance(before, int) and before > 0 else 1
-    return {FIRST_SEEN_HEADER: at, **_without(headers, _COUNTERS), PARKED_HEADER: times}
+    return {FIRST_SEEN_HEADER: at, **without_counters(headers), PARKED_HEADER: times}
 
 
 def replayed(headers: Headers, *, at: str) -> dict[str, object]:
@@ -106,6 +106,10 @@ def returning(headers: Headers) -> dict[str, object]:
         if isinstance(death, dict) and death.get("queue") not in LOGS_RETRY_TIERS
     ]
     return {**kept, EARLIER_DEATH_HEADER: deaths[:MAX_DEATHS]} if deaths else kept
+
+
+def without_counters(headers: Headers) -> dict[str, object]:
+    return _without(headers, _COUNTERS)
 
 
 def _without(headers: Headers, names: tuple[str, ...]) -> dict[str, object]:

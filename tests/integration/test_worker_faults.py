@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 import requests
 
 from common.amqp.topology import declare
 from protos.topics import LOGS
-from tests.services import free_port
 from tests.system import System
 from tests.waiting import eventually
-from tests.worker.process import Store, Worker, serving, worker
+from tests.worker.process import serving
 from tests.worker.rabbit import Rabbit, connected, events
-
-Start = Callable[..., Worker]
-
-
-@pytest.fixture(scope="module")
-def alone(system: System) -> Iterator[System]:
-    """The system with its own worker out of the way."""
-    system.stop("worker")
-    yield system
-    system.start("worker")
 
 
 @pytest.fixture
@@ -36,32 +25,6 @@ def rabbit(alone: System) -> Iterator[Rabbit]:
         yield opened
         declare(opened.channel, LOGS)
         opened.purge("logs.store", "logs.dlq")
-
-
-@pytest.fixture
-def store() -> Store:
-    return Store()
-
-
-@pytest.fixture
-def address() -> str:
-    return f"127.0.0.1:{free_port()}"
-
-
-@pytest.fixture
-def start(alone: System, address: str, tmp_path) -> Iterator[Start]:
-    """Starts the worker and waits until it is ready; `changes` are variables of the environment."""
-    opened = []
-
-    def begin(**changes: str) -> Worker:
-        environment = alone.environment(WORKER_PORT=str(free_port()), LOGGER_GRPC_ADDRESS=address, **changes)
-        context = worker(environment, tmp_path / "worker.log")
-        opened.append(context)
-        return context.__enter__()
-
-    yield begin
-    for context in opened:
-        context.__exit__(None, None, None)
 
 
 def test_prefetch_one_is_honoured_and_waits_for_no_company(rabbit, store, address, start):

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import grpc
 import requests
 
 from common.rpc.grpc_server import GrpcServer, build_server
@@ -62,6 +63,8 @@ class Store(logs_pb2_grpc.LogServiceServicer):
         self.ids: list[str] = []
         self.entries: list[logs_pb2.Log] = []
         self.calls = 0
+        # Entries whose data contains this make the whole call fail, as a fault of the store itself would.
+        self.spoiling = ""
         self.open = threading.Event()
         self.open.set()
 
@@ -70,6 +73,8 @@ class Store(logs_pb2_grpc.LogServiceServicer):
         while not self.open.wait(0.05):
             if not context.is_active():
                 return logs_pb2.WriteLogsResponse()
+        if self.spoiling and any(self.spoiling in entry.data for entry in request.entries):
+            context.abort(grpc.StatusCode.INTERNAL, "internal error")
         self.entries.extend(request.entries)
         self.ids.extend(entry.id for entry in request.entries)
         return logs_pb2.WriteLogsResponse(results=[logs_pb2.WriteResult(id=entry.id) for entry in request.entries])
