@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Flask
+from flask import Flask, request
 from flask_cors import CORS
 
 from broker.clients.auth import AuthClient
@@ -129,3 +129,8 @@ def _allow_origins(app: Flask, origins: list[str]) -> None:
         supports_credentials="*" not in origins,
         max_age=300,
     )
+    # a program names no origin, and looking through all this for it would cost a tenth of its request
+    (answer,) = app.after_request_funcs[None]
+    app.after_request_funcs[None] = [
+        lambda response: answer(response) if "HTTP_ORIGIN" in request.environ else response,
+    ]

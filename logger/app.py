@@ -12,9 +12,9 @@ from pymongo.errors import PyMongoError
 from common.clock import SystemClock
 from common.lifecycle import Lifecycle, patiently
 from common.mongo import check_mongo, create_mongo
-from common.rpc.grpc_server import GrpcServer, build_server
+from common.rpc.grpc_server import GrpcServer, ServerOptions, build_server
 from common.rpc.grpc_watch import HealthWatch
-from common.rpc.tcp_server import TcpServer
+from common.rpc.tcp_server import Limits, TcpServer
 from common.web.app import create_flask
 from common.web.health import Check, examine
 from logger.grpc_servicer import SERVICE_NAME, LogServicer
@@ -77,7 +77,8 @@ def _add_doors(
         settings.bind_host,
         settings.logger_rpc_port,
         lambda: SniffingSession(methods),
-        grace=settings.shutdown_grace,
+        limits=Limits(grace=settings.shutdown_grace),
+        shared=settings.logger_workers > 1,
     )
     lifecycle.add(
         "rpc", start=patiently(tcp.start, expecting=OSError, seconds=settings.shutdown_grace + 2), stop=tcp.stop
@@ -105,8 +106,11 @@ class _GrpcDoor:
             f"{self._settings.bind_host}:{self._settings.logger_grpc_port}",
             register=lambda server: logs_pb2_grpc.add_LogServiceServicer_to_server(self._servicer, server),
             services=[SERVICE_NAME],
-            threads=self._settings.logger_grpc_threads,
-            grace=self._settings.shutdown_grace,
+            options=ServerOptions(
+                threads=self._settings.logger_grpc_threads,
+                grace=self._settings.shutdown_grace,
+                shared=self._settings.logger_workers > 1,
+            ),
         )
         server.start()
         self._server = server

@@ -140,24 +140,30 @@ class GrpcServer:
         self.server.stop(self.grace / 2).wait(self.grace / 2 + 1)
 
 
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """`grace` is in seconds. `shared`: several processes of one service may bind the port, and the kernel spreads the connections.
+
+    Unless it is set a second process fails to bind: gRPC's own default shares every port without a word.
+    """
+
+    threads: int
+    grace: float
+    shared: bool = False
+
+
 def build_server(
-    address: str,
-    *,
-    register: Callable[[grpc.Server], object],
-    services: Sequence[str],
-    threads: int,
-    grace: float,
+    address: str, *, register: Callable[[grpc.Server], object], services: Sequence[str], options: ServerOptions
 ) -> GrpcServer:
     """A server bound to `address`, not started.
 
-    `services` are full names for health and reflection. Raises RuntimeError when the port is taken: SO_REUSEPORT is off,
-    so that two processes never share a port without a word.
+    `services` are full names for health and reflection. Raises RuntimeError when the port is taken.
     """
     server = grpc.server(
-        ThreadPoolExecutor(max_workers=threads, thread_name_prefix="grpc"),
+        ThreadPoolExecutor(max_workers=options.threads, thread_name_prefix="grpc"),
         interceptors=[ServerInterceptor()],
         options=[
-            ("grpc.so_reuseport", 0),
+            ("grpc.so_reuseport", int(options.shared)),
             ("grpc.max_receive_message_length", MAX_MESSAGE),
             ("grpc.max_send_message_length", MAX_MESSAGE),
             ("grpc.keepalive_time_ms", 60_000),
@@ -173,4 +179,4 @@ def build_server(
     names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
     server.add_insecure_port(address)
-    return GrpcServer(server, servicer, grace)
+    return GrpcServer(server, servicer, options.grace)

@@ -37,12 +37,13 @@ class Session(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Times in seconds. `message`: how long a begun message may take to arrive whole."""
+    """Times in seconds. `message`: how long a begun message may take to arrive whole; `grace`: what running calls get at the stop."""
 
     connections: int = 512
     idle: float = 600.0
     message: float = 10.0
     send: float = 10.0
+    grace: float = 5.0
 
 
 class TcpServer:
@@ -53,12 +54,13 @@ class TcpServer:
         new_session: Callable[[], Session],
         *,
         limits: Limits | None = None,
-        grace: float = 5.0,
+        shared: bool = False,
     ) -> None:
+        """`shared`: several processes of one service may bind the port, and the kernel spreads the connections (SO_REUSEPORT)."""
+        self._shared = shared
         self._address = (host, port)
         self._new_session = new_session
         self._limits = limits or Limits()
-        self._grace = grace
         self._listener: socket.socket | None = None
         self._stopping = threading.Event()
         self._lock = threading.Lock()
@@ -73,7 +75,7 @@ class TcpServer:
 
     def start(self) -> None:
         """Raises OSError when the port is taken."""
-        self._listener = socket.create_server(self._address, backlog=512)
+        self._listener = socket.create_server(self._address, backlog=512, reuse_port=self._shared)
         self._accepting = threading.Thread(target=self._accept, name="tcp-accept", daemon=True)
         self._accepting.start()
 
@@ -90,7 +92,7 @@ class TcpServer:
         for connection in threads.values():
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RD)
-        end = time.monotonic() + self._grace
+        end = time.monotonic() + self._limits.grace
         for thread in filter(threading.Thread.is_alive, threads):
             thread.join(max(0.0, end - time.monotonic()))
 

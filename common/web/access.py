@@ -24,13 +24,17 @@ class Access(StrEnum):
 
 
 _MARK = "declared_access"
+_QUIET = "declared_quiet"
 
 F = TypeVar("F", bound=Callable[..., object])
 
 
-def access(level: Access) -> Callable[[F], F]:
+def access(level: Access, *, quiet: bool = False) -> Callable[[F], F]:
+    """`quiet`: a success is worth a line in the log at level DEBUG only, as with every probe."""
+
     def declare(view: F) -> F:
         setattr(view, _MARK, level)
+        setattr(view, _QUIET, quiet or level is Access.PROBE)
         return view
 
     return declare
@@ -42,3 +46,7 @@ def access_of(app: Flask, endpoint: str) -> Access | None:
         return Access.PUBLIC
     declared = getattr(view, _MARK, None)
     return declared if isinstance(declared, Access) else None
+
+
+def is_quiet(app: Flask, endpoint: str) -> bool:
+    return bool(getattr(app.view_functions[endpoint], _QUIET, False))

@@ -10,7 +10,7 @@ from flask import Flask, Response, current_app, request
 from flask.json.provider import JSONProvider
 
 from common.lifecycle import Lifecycle
-from common.web.access import Access, access_of
+from common.web.access import is_quiet
 from common.web.edge import QUIET, ROUTE, Edge
 from common.web.errors import register_errors
 from common.web.health import Check, health_blueprint
@@ -56,4 +56,4 @@ def _name_route() -> None:
     rule = request.url_rule
     if rule is not None:
         request.environ[ROUTE] = rule.rule
-        request.environ[QUIET] = access_of(current_app, rule.endpoint) is Access.PROBE
+        request.environ[QUIET] = is_quiet(current_app, rule.endpoint)

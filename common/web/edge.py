@@ -23,7 +23,7 @@ SECURITY_HEADERS = {
 }
 _ALWAYS = list(SECURITY_HEADERS.items())
 
-# Set in the WSGI environment by the application: the rule that matched, and whether only a failure is worth a line.
+# Set in the WSGI environment by the application: the rule that matched, and whether only a failure is worth a line at the usual level.
 ROUTE = "edge.route"
 QUIET = "edge.quiet"
 
@@ -54,10 +54,11 @@ class Edge:
 
 
 def _log_request(environ: Environ, status: int, started: float) -> None:
-    """One line per request; probes, which come every few seconds, only when they fail."""
-    if status < 500 and environ.get(QUIET):
+    level = logging.DEBUG if status < 400 and environ.get(QUIET) else logging.INFO
+    if not log.isEnabledFor(level):
         return
-    log.info(
+    log.log(
+        level,
         "request_served",
         extra={
             "method": environ["REQUEST_METHOD"],

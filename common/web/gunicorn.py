@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gunicorn.glogging import Logger
 
+from common.lifecycle import patiently
 from common.logs import logging_config
 from common.settings import Settings
 
@@ -23,6 +26,24 @@ def _post_worker_init(worker: Any) -> None:  # noqa: ANN401 - gunicorn ships no 
 def _worker_exit(_server: Any, worker: Any) -> None:  # noqa: ANN401 - gunicorn ships no types
     if (app := getattr(worker.app, "callable", None)) is not None:
         app.extensions["lifecycle"].stop()
+
+
+def claiming(host: str, ports: Sequence[int], *, seconds: float) -> Callable[[Any], None]:
+    """An `on_starting` hook for a service whose processes share `ports`: sharing is for them alone.
+
+    SO_REUSEPORT would let a second instance take part of the connections without a word, so its master looks first, and stops when
+    somebody else is still there after `seconds`.
+    """
+
+    def claim(_server: object) -> None:
+        for port in ports:
+            patiently(lambda port=port: _bind(host, port), expecting=OSError, seconds=seconds)()  # type: ignore[misc]  # bound now
+
+    return claim
+
+
+def _bind(host: str, port: int) -> None:
+    socket.create_server((host, port)).close()
 
 
 def threaded(threads: int) -> dict[str, Any]:

@@ -52,7 +52,8 @@ def read_json_value(limit: int = MAX_BODY) -> Any:  # noqa: ANN401 - any JSON va
     A missing Content-Type counts as JSON, since the Go original's own clients send none; another type is refused with 415.
     Raises MalformedError, UnsupportedMediaType, or TooLargeError above `limit` bytes.
     """
-    if request.mimetype and request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
+    # nearly every request says just this, and taking it for what it is saves a tenth of the work on the request
+    if request.environ.get("CONTENT_TYPE") != "application/json" and not _is_json(request.mimetype):
         raise UnsupportedMediaType
     body = read_body(limit)
     if not body.strip():
@@ -65,8 +66,15 @@ def read_json_value(limit: int = MAX_BODY) -> Any:  # noqa: ANN401 - any JSON va
         raise MalformedError(f"body is not valid JSON: {error}") from error
 
 
+def _is_json(mimetype: str) -> bool:
+    return not mimetype or mimetype == "application/json" or mimetype.endswith("+json")
+
+
 def read_body(limit: int = MAX_BODY) -> bytes:
     """The body as it came. Raises MalformedError when it is cut short, TooLargeError above `limit` bytes."""
+    length = request.environ.get("CONTENT_LENGTH", "")
+    if length.isascii() and length.isdigit() and int(length) <= limit:
+        return _whole(int(length))
     # for this request alone; one byte more, so that what werkzeug cuts off can be told from what fits
     request.max_content_length = limit + 1
     try:
@@ -80,7 +88,16 @@ def read_body(limit: int = MAX_BODY) -> bytes:
     # a chunked body has no length to refuse it by, and werkzeug cuts it off at its limit without a word
     if len(body) > limit:
         raise _too_large(limit)
-    if request.content_length is not None and len(body) < request.content_length:
+    return body
+
+
+def _whole(length: int) -> bytes:
+    """Straight from the server, which gives up a client that stops sending; werkzeug's layers in between cost as much as the JSON."""
+    try:
+        body: bytes = request.environ["wsgi.input"].read(length)
+    except (OSError, ValueError) as error:
+        raise MalformedError("body ended too early") from error
+    if len(body) < length:
         raise MalformedError("body is shorter than its Content-Length")
     return body
 

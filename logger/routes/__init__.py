@@ -16,8 +16,9 @@ from protos.limits import MAX_BULK_BODY, MAX_ENTRIES
 def logs_blueprint(service: LogService) -> Blueprint:
     blueprint = Blueprint("logs", __name__)
 
+    # a line in the log for every line that is logged would be the larger part of all lines
     @blueprint.post("/log")
-    @access(Access.INTERNAL)
+    @access(Access.INTERNAL, quiet=True)
     def write() -> Response:
         body = read_json_value()
         give_ids([body], idempotency_key())
@@ -25,7 +26,7 @@ def logs_blueprint(service: LogService) -> Blueprint:
         return told_where(envelope("logged", {"id": recorded.id, "stored": recorded.place}), recorded.place)
 
     @blueprint.post("/api/v1/logs")
-    @access(Access.INTERNAL)
+    @access(Access.INTERNAL, quiet=True)
     def write_many() -> Response:
         bulk = read_bulk(max_body=MAX_BULK_BODY, max_items=MAX_ENTRIES)
         give_ids(bulk.items, idempotency_key())

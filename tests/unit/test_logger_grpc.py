@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from common.clock import SystemClock
 from common.errors import TooManyError, UnavailableError
-from common.rpc.grpc_server import build_server
+from common.rpc.grpc_server import ServerOptions, build_server
 from common.rpc.grpc_watch import HealthWatch
 from logger.grpc_servicer import MAX_REFUSALS, SERVICE_NAME, LogServicer
 from logger.memory import MemoryLogStore
@@ -61,8 +61,7 @@ def grpc_server(store, address):
         address,
         register=lambda server: logs_pb2_grpc.add_LogServiceServicer_to_server(servicer, server),
         services=[SERVICE_NAME],
-        threads=8,
-        grace=2,
+        options=ServerOptions(threads=8, grace=2),
     )
     server.start()
     yield server

@@ -13,7 +13,7 @@ from amqp.serialization import dumps
 
 from common.clock import FixedClock
 from common.errors import BadReplyError, UnavailableError
-from common.rpc.grpc_server import GrpcServer, build_server
+from common.rpc.grpc_server import GrpcServer, ServerOptions, build_server
 from protos import logs_pb2, logs_pb2_grpc
 from worker.clients.dead_letters import RabbitDeadLetters
 from worker.clients.log_store import SERVICE_NAME, GrpcLogStore
@@ -43,8 +43,7 @@ def server(logger) -> Iterator[GrpcServer]:
         "127.0.0.1:0",
         register=lambda server: logs_pb2_grpc.add_LogServiceServicer_to_server(logger, server),
         services=[SERVICE_NAME],
-        threads=2,
-        grace=0.1,
+        options=ServerOptions(threads=2, grace=0.1),
     )
     yield built
     built.stop()

@@ -13,7 +13,7 @@ from pathlib import Path
 import grpc
 import requests
 
-from common.rpc.grpc_server import GrpcServer, build_server
+from common.rpc.grpc_server import GrpcServer, ServerOptions, build_server
 from protos import logs_pb2, logs_pb2_grpc
 from tests.system import ROOT
 from tests.waiting import eventually
@@ -86,8 +86,7 @@ def serving(store: Store, address: str) -> Iterator[GrpcServer]:
         address,
         register=lambda built: logs_pb2_grpc.add_LogServiceServicer_to_server(store, built),
         services=["logs.LogService"],
-        threads=4,
-        grace=0.1,
+        options=ServerOptions(threads=4, grace=0.1),
     )
     server.start()
     try:
