@@ -71,8 +71,8 @@ class Bench:
     def _measured(
         self, name: str, concurrency: int, run: Run, unit: str, *, entries: int = 1, empty: bool = True
     ) -> list[Row]:
-        if self.target.store and empty:
-            self.target.store.clear()
+        if self.target.is_own and self.target.store and empty:
+            self.target.store.clear()  # never somebody else's entries
         ruler_name, ruler = self._ruler(name, concurrency)
         before = self.bracket.before(ruler_name, ruler) if ruler else None
         run(self.plan.warm_up)

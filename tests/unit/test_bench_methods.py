@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from contextlib import ExitStack
 
 import pytest
 
-from tests.bench import chart, drain, load, report
+from tests.bench import chart, drain, generators, grpc_generator, load, report
 from tests.bench.doors import DOORS, new_tag
+from tests.bench.figures import Sample
+from tests.bench.generators import Told
+from tests.bench.measuring import Bench
 from tests.bench.plan import NAMES, UnknownRowError, plan
 from tests.bench.processes import spent_between
 from tests.bench.rows import Facts, Row, judged
@@ -176,3 +180,36 @@ def test_the_chart_shows_bars_on_speed_and_is_well_formed():
     assert "jsonrpc, c=16" in texts
     assert not any("idle-memory" in (text or "") for text in texts)
     assert picture.count("<circle") == 1
+
+
+class CountingStore:
+    """Holds what it is told, and remembers whether it was emptied."""
+
+    def __init__(self, stored: int) -> None:
+        self.stored = stored
+        self.cleared = False
+
+    def clear(self) -> None:
+        self.cleared = True
+
+    def settled(self, tag: str, wanted: int, seconds: float) -> int:
+        return min(self.stored, wanted)
+
+    def insert_rate(self, seconds: float) -> float:
+        return 100_000.0
+
+
+@pytest.mark.parametrize(("stored", "lost"), [(1_000_000, 0), (99, 1)])
+def test_what_is_missing_from_the_store_is_told_and_entries_of_another_system_are_left_alone(stored, lost, monkeypatch):
+    store = CountingStore(stored)
+    target = Target(broker="", logger="http://127.0.0.1:8084", grpc="127.0.0.1:1", store=store)
+    told = Told(Sample(0, 1.0, 1.0, 2.0, 3.0), in_all=0)
+    answers = iter([told, Told(Sample(1, 1.0, 1.0, 2.0, 3.0), in_all=1)])
+    monkeypatch.setattr(generators, "run", lambda *_: next(answers))
+    monkeypatch.setattr(grpc_generator, "ENTRIES", 100)
+
+    with ExitStack() as stack:
+        (row,) = Bench(target, plan(["grpc-bulk"], quick=True), stack).grpc_bulk(64)
+
+    assert (row.value, row.ratio, row.lost) == (100, 0.001, lost)
+    assert not store.cleared
