@@ -32,11 +32,18 @@ class Rabbit:
     def _on_ack(self, tag: int, _multiple: object) -> None:
         self._confirmed = max(self._confirmed, tag)
 
-    def publish(self, *bodies: bytes, key: str = "log.INFO", headers: dict | None = None, **properties) -> None:
+    def publish(
+        self,
+        *bodies: bytes,
+        key: str = "log.INFO",
+        headers: dict | None = None,
+        exchange: str = "logs_topic",
+        **properties,
+    ) -> None:
         """Returns when the broker has confirmed all of them."""
         for body in bodies:
             message = amqp.Message(body, delivery_mode=2, application_headers=headers, **properties)
-            self.channel.basic_publish(message, exchange="logs_topic", routing_key=key)
+            self.channel.basic_publish(message, exchange=exchange, routing_key=key)
             self._published += 1
         while self._confirmed < self._published:
             self.connection.drain_events(timeout=SECONDS)
