@@ -29,6 +29,7 @@ ENTRY = logs_pb2.Log(name="event", data="text")
 
 class FailingStore(MemoryLogStore):
     failure: Exception | None = None
+    waiting = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +37,9 @@ class FailingStore(MemoryLogStore):
         self.gate.set()
 
     def insert(self, entries):
+        self.waiting = True
         assert self.gate.wait(10)
+        self.waiting = False
         if self.failure:
             raise self.failure
         return super().insert(entries)
@@ -153,16 +156,16 @@ def test_a_call_with_several_mebibytes_is_taken(stub, store):
 
 def test_a_stream_is_stored_whole_and_summed_up(stub, store):
     count = 2 * MAX_ENTRIES + 345
-    entries = [logs_pb2.Log(name="" if index % 10 == 0 else "event", id=f"s-{index}") for index in range(count)]
+    bad = range(1_200, count, 10)
+    entries = [logs_pb2.Log(name="" if index in bad else "event", id=f"s-{index}") for index in range(count)]
     entries.append(logs_pb2.Log(name="event", id="s-1"))
 
     summary = stub.WriteLogStream(iter(entries), timeout=20)
 
-    refused = len(range(0, count, 10))
-    assert (summary.stored, summary.duplicate, summary.refused) == (count - refused, 1, refused)
-    assert [refusal.index for refusal in summary.refusals] == list(range(0, 10 * MAX_REFUSALS, 10))
+    assert (summary.stored, summary.duplicate, summary.refused) == (count - len(bad), 1, len(bad))
+    assert [refusal.index for refusal in summary.refusals] == list(bad[:MAX_REFUSALS])
     assert summary.refusals[0].reason == "name: must not be empty"
-    assert len(store) == count - refused
+    assert len(store) == count - len(bad)
 
 
 def test_an_empty_stream_is_an_empty_summary(stub):
@@ -238,12 +241,22 @@ def test_a_stream_that_ends_early_leaves_no_thread_behind(stub, store):
     assert readers() == 1
     cancelled.cancel()
     eventually(lambda: readers() == 0)
-    store.failure = UnavailableError("away")
-    with pytest.raises(grpc.RpcError):
-        stub.WriteLogStream((ENTRY for _ in itertools.count()), timeout=20)
-
-    eventually(lambda: readers() == 0)
     held.set()
+
+
+def test_a_reader_that_waits_for_room_ends_with_its_stream(stub, store):
+    store.failure = UnavailableError("away")
+    store.gate.clear()
+    large = logs_pb2.Log(name="event", data="x" * 1_000_000)
+
+    call = stub.WriteLogStream.future((large for _ in itertools.count()), timeout=20)
+    (reader,) = eventually(lambda: [thread for thread in threading.enumerate() if thread.name == "grpc-intake"])
+    intake = reader._target.__self__
+    eventually(lambda: store.waiting and intake._full)
+    store.gate.set()
+
+    assert call.exception(20).code() is grpc.StatusCode.UNAVAILABLE
+    eventually(lambda: not reader.is_alive())
 
 
 def test_no_room_is_resource_exhausted_for_a_stream_too(stub, store):
