@@ -66,6 +66,8 @@ class Link:
             transport_options={"read_timeout": 10, "write_timeout": 10},
         )
         try:
+            # without this, kombu makes its callers wait two seconds for a second attempt
+            self._connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
             self._channel: Any = self._connection.channel()
             declare(self._channel, topology)
             self._channel.confirm_select()

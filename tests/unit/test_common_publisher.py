@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from common.amqp import publisher as module
@@ -7,6 +9,7 @@ from common.amqp.link import Message
 from common.amqp.publisher import Publisher
 from common.amqp.topology import Topology
 from common.errors import DeadlineError, UnavailableError
+from tests.services import free_port
 
 
 class BreakingLink:
@@ -39,4 +42,16 @@ def test_only_what_was_never_sent_is_told_as_not_done(monkeypatch, before, expec
     with pytest.raises(expected):
         publisher.publish(Message("exchange", "key", b"{}", message_id="1"))
 
+    publisher.stop()
+
+
+def test_a_port_that_nobody_listens_on_is_told_at_once():
+    publisher = Publisher(f"amqp://guest:guest@127.0.0.1:{free_port()}/", Topology((), ()), timeout=5)
+    publisher.start()
+    started = time.monotonic()
+
+    with pytest.raises(UnavailableError, match="cannot be reached"):
+        publisher.publish(Message("exchange", "key", b"{}", message_id="1"))
+
+    assert time.monotonic() - started < 1
     publisher.stop()
