@@ -5,7 +5,9 @@ Every call has a timeout, carries the request's identity, and fails with one of 
 
 from __future__ import annotations
 
-import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +34,7 @@ from common.errors import (
 )
 
 CONNECT_SECONDS = 3.0
+IDLE_SESSIONS = 64
 
 
 # What the far side says about our request is for the caller to read; everything else is told in our own words.
@@ -63,22 +66,25 @@ class Reply:
 
 
 class JsonClient:
-    """JSON over HTTP to one service. Sessions are kept per thread, since `requests` does not promise sharing is safe."""
+    """JSON over HTTP to one service. A session is used by one call at a time, since `requests` does not promise that sharing is safe."""
 
     def __init__(self, name: str, base_url: str, *, timeout: float) -> None:
         self.name = name
         self._base_url = base_url.rstrip("/")
         self._timeout = timeout
-        self._local = threading.local()
+        # the one used last is taken first, so that a busy hour leaves no more connections in use than a quiet one needs
+        self._idle: deque[requests.Session] = deque(maxlen=IDLE_SESSIONS)
 
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
+    @contextmanager
+    def _session(self) -> Iterator[requests.Session]:
+        try:
+            session = self._idle.pop()
+        except IndexError:
             session = requests.Session()
             session.trust_env = False  # no proxy or netrc look-ups: the far side is ours
             session.mount("http://", HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0))
-            self._local.session = session
-        return session
+        yield session
+        self._idle.append(session)
 
     def get(self, path: str, *, timeout: float | None = None) -> Reply:
         return self._send("GET", path, None, timeout)
@@ -112,14 +118,15 @@ class JsonClient:
         headers |= bound.headers() if bound else {}
         limit = timeout or self._timeout
         try:
-            response = self._session().request(
-                method,
-                self._base_url + path,
-                data=body,
-                headers=headers,
-                timeout=(min(CONNECT_SECONDS, limit), limit),
-                allow_redirects=False,
-            )
+            with self._session() as session:
+                response = session.request(
+                    method,
+                    self._base_url + path,
+                    data=body,
+                    headers=headers,
+                    timeout=(min(CONNECT_SECONDS, limit), limit),
+                    allow_redirects=False,
+                )
         except requests.ConnectTimeout as error:
             raise UnavailableError(f"{self.name} cannot be reached") from error
         except requests.Timeout as error:
