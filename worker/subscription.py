@@ -93,7 +93,7 @@ class Subscription:
     def _has_room(self, tag: int, octets: int) -> bool:
         """The window is a guess from the past; this is what holds when messages grow all at once."""
         intake = self._intake
-        if intake.in_hand() and intake.weight() + octets > intake.window.budget:
+        if intake.weight() + octets > intake.window.budget and intake.in_hand():
             intake.window.overflowed(octets)
             self._returned.append(tag)
             self._press()
