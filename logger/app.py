@@ -95,7 +95,8 @@ class _GrpcDoor:
     """Building a gRPC server binds its port and starts threads, so it is built when it starts. Its health follows the store's."""
 
     def __init__(self, service: LogService, settings: LoggerSettings, *, usable: Callable[[], bool]) -> None:
-        self._servicer = LogServicer(service)
+        # a stream holds a thread for as long as its client likes: the other half is for calls that end
+        self._servicer = LogServicer(service, streams=max(1, settings.logger_grpc_threads // 2))
         self._settings = settings
         self._usable = usable
         self._server: GrpcServer | None = None

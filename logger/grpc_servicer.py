@@ -27,7 +27,7 @@ STREAM_SECONDS = 0.2
 class LogServicer(logs_pb2_grpc.LogServiceServicer):
     """`streams`: how many may run at the same time; each holds one of the door's threads for as long as its client likes."""
 
-    def __init__(self, service: LogService, *, streams: int = 16) -> None:
+    def __init__(self, service: LogService, *, streams: int) -> None:
         self._service = service
         self._streams = threading.BoundedSemaphore(streams)
 

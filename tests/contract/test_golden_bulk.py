@@ -59,7 +59,7 @@ def test_a_stream_of_grpc_messages_is_summed_up_byte_for_byte(store):
     writer = LogWriter(store)
     writer.start()
     try:
-        servicer = LogServicer(LogService(store, writer, SystemClock()))
+        servicer = LogServicer(LogService(store, writer, SystemClock()), streams=1)
         summary = servicer.WriteLogStream(stream_messages(), None)
     finally:
         writer.stop()
