@@ -112,9 +112,6 @@ DOORS = (
     _door("logger http", "LOGGER", "/log", _flat),
     _door("logger http by key", "LOGGER", "/log", _flat, Identity.KEY),
     _bulk_door("logger bulk", "LOGGER", "/api/v1/logs"),
-)
-# with what the broker adds for bulk and for keys
-BROKER_DOORS = (
     _door("broker rpc by key", "BROKER", "/handle", _handle("rpc"), Identity.KEY),
     _bulk_door("broker bulk", "BROKER", "/api/v1/logs"),
 )

@@ -75,11 +75,12 @@ class Network:
         """For the runner's option of that name."""
         return ",".join(f"{name}={proxy.address[1]}" for name, proxy in self._proxies.items())
 
-    def cut_off(self, part: str, pids: Collection[int]) -> None:
-        """Nothing reaches the part and, since `pids` are its processes, nothing comes from it."""
+    def cut_off(self, parts: Collection[str], pids: Collection[int]) -> None:
+        """Nothing reaches the parts and, since `pids` are their processes, nothing comes from them."""
+        cut = {name for part in parts for name in PORTS_OF.get(part, ())}
         callers = Callers(pids)
         for name, proxy in self._proxies.items():
-            if name in PORTS_OF.get(part, ()):
+            if name in cut:
                 proxy.cut()
             else:
                 proxy.cut(callers)

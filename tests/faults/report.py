@@ -22,7 +22,7 @@ HEADINGS = (
     "mail",
     "errors seen by clients",
 )
-WIDTHS = (9, 8, 7, 7, 5, 4, 6, 7, 7, 7, 0)
+WIDTHS = (15, 8, 7, 7, 5, 4, 6, 7, 7, 7, 0)
 LEGEND = """\
 acked: entries that a writer was told are stored, queued or spooled; stored: entries found in MongoDB, acknowledged or not;
 lost: acknowledged and not there; dup: entries with an id that are there more than once;

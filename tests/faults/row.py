@@ -10,7 +10,7 @@ from typing import Any
 from tests.faults.availability import Prober, Tally
 from tests.faults.comparing import Verdict
 from tests.faults.doors import Door
-from tests.faults.inject import FAULTS, Stage
+from tests.faults.inject import FAULTS, Stage, parts_of
 from tests.faults.ledger import Fault, Ledger, seconds_until_back
 from tests.faults.store import Store, drained
 from tests.faults.writing import LAST_SECONDS, Writer
@@ -122,7 +122,7 @@ def _carry_out(stage: Stage, part: str, fault: str, ledger: Ledger, doors: Seque
 
 def _is_whole(stage: Stage, part: str, ledger: Ledger, doors: Sequence[Door], happened: Fault) -> bool:
     works = all(ledger.works(door.name, since=happened.ended) for door in doors)
-    return works and stage.system.part(part)["state"] == "ready"
+    return works and all(stage.system.part(name)["state"] == "ready" for name in parts_of(part))
 
 
 def _load(seconds: float) -> None:
