@@ -163,7 +163,7 @@ def test_a_call_that_carries_too_many_entries_is_refused_whole(system, log_docum
         (logs_pb2.LogRequest().SerializeToString(), grpc.StatusCode.INVALID_ARGUMENT),
         (b"\x0a\x03\x0a\x01\xff", grpc.StatusCode.INVALID_ARGUMENT),
         (b"\x0a\xff", grpc.StatusCode.INVALID_ARGUMENT),
-        (b"x" * (5 * 1024 * 1024), grpc.StatusCode.RESOURCE_EXHAUSTED),
+        (b"x" * (9 * 1024 * 1024), grpc.StatusCode.RESOURCE_EXHAUSTED),
     ],
     ids=["empty", "not UTF-8", "cut", "too large"],
 )
