@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from broker.domain import Receipt, Result
+from common.errors import AppError, DeadlineError, UnavailableError
+
+T = TypeVar("T")
 
 # What a far side does not know is asked for again after this long: it may have been replaced by one that does.
 FORGET_SECONDS = 60.0
@@ -19,6 +25,34 @@ def chunks(sizes: Sequence[int], *, max_items: int, max_bytes: int) -> Iterator[
         total += size
     if start < len(sizes):
         yield slice(start, len(sizes))
+
+
+def one_by_one(write: Callable[[T], Receipt], items: Sequence[T]) -> list[Result]:
+    """One result for each item; after the first that finds nobody there, the others are not tried."""
+    results: list[Result] = []
+    for item in items:
+        try:
+            results.append(write(item))
+        except (UnavailableError, DeadlineError) as error:
+            return results + [error] * (len(items) - len(results))
+        except AppError as error:
+            results.append(error)
+    return results
+
+
+def in_chunks(
+    write: Callable[[slice], list[Result]], sizes: Sequence[int], *, max_items: int, max_bytes: int
+) -> list[Result]:
+    """One result for each item, written in as many calls as the limits need. Raises what the first call raises."""
+    results: list[Result] = []
+    for part in chunks(sizes, max_items=max_items, max_bytes=max_bytes):
+        try:
+            results += write(part)
+        except AppError as error:
+            if not results:
+                raise
+            return results + [error] * (len(sizes) - len(results))
+    return results
 
 
 class Missing:

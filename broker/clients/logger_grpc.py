@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import orjson
 
-from broker.clients.chunks import Missing, chunks
+from broker.clients.chunks import Missing, in_chunks, one_by_one
 from broker.domain import LogOrder, Receipt, Result, Via
-from common.errors import AppError, BadReplyError, InvalidError, UnsupportedError
+from common.errors import BadReplyError, InvalidError, UnsupportedError
 from common.rpc.grpc_client import GrpcClient
 from protos import logs_pb2, logs_pb2_grpc
 from protos.limits import MAX_ENTRIES, MAX_GRPC_MESSAGE
@@ -28,16 +28,7 @@ class LoggerGrpcDoor:
     def write_many(self, orders: Sequence[LogOrder]) -> list[Result]:
         entries = list(map(_entry, orders))
         sizes = [entry.ByteSize() + 8 for entry in entries]
-        results: list[Result] = []
-        for part in chunks(sizes, max_items=MAX_ENTRIES, max_bytes=_MAX_BYTES):
-            try:
-                results += self._write(entries[part])
-            except AppError as error:
-                if not results:
-                    raise
-                results += [error] * (len(entries) - len(results))
-                break
-        return results
+        return in_chunks(lambda part: self._write(entries[part]), sizes, max_items=MAX_ENTRIES, max_bytes=_MAX_BYTES)
 
     def _write(self, entries: list[logs_pb2.Log]) -> list[Result]:
         if not self._no_bulk:
@@ -45,7 +36,7 @@ class LoggerGrpcDoor:
                 return self._write_together(entries)
             except UnsupportedError:
                 self._no_bulk.note()
-        return list(map(self._write_one, entries))
+        return one_by_one(self._write_one, entries)
 
     def _write_together(self, entries: list[logs_pb2.Log]) -> list[Result]:
         reply = self._grpc.call(self._stub.WriteLogs, logs_pb2.WriteLogsRequest(entries=entries))
@@ -53,11 +44,8 @@ class LoggerGrpcDoor:
             raise BadReplyError(f"{self._grpc.name} did not answer for every entry")
         return list(map(_result, reply.results))
 
-    def _write_one(self, entry: logs_pb2.Log) -> Result:
-        try:
-            self._grpc.call(self._stub.WriteLog, logs_pb2.LogRequest(logEntry=entry))
-        except AppError as error:
-            return error
+    def _write_one(self, entry: logs_pb2.Log) -> Receipt:
+        self._grpc.call(self._stub.WriteLog, logs_pb2.LogRequest(logEntry=entry))
         return _STORED
 
 

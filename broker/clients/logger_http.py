@@ -8,11 +8,11 @@ from urllib.parse import quote
 
 import orjson
 
-from broker.clients.chunks import Missing, chunks
+from broker.clients.chunks import Missing, in_chunks, one_by_one
 from broker.clients.entry_json import as_members
 from broker.domain import LogOrder, Receipt, Result, Via
 from common import context
-from common.errors import AppError, BadReplyError, InvalidError, Problem
+from common.errors import BadReplyError, InvalidError, Problem
 from common.web.client import JsonClient, Reply
 from protos.limits import MAX_BULK_BODY, MAX_ENTRIES
 
@@ -32,19 +32,14 @@ class LoggerHttpDoor:
 
     def write_many(self, orders: Sequence[LogOrder]) -> list[Result]:
         if len(orders) == 1:
-            return [self._write_one(orders[0])]
-        results: list[Result] = []
+            return one_by_one(self._write_one, orders)
         texts = [orjson.dumps(as_members(order)) for order in orders]
-        sizes = [len(text) + 1 for text in texts]
-        for part in chunks(sizes, max_items=MAX_ENTRIES, max_bytes=MAX_BULK_BODY - 2):
-            try:
-                results += self._write(orders[part], texts[part])
-            except AppError as error:
-                if not results:
-                    raise
-                results += [error] * (len(orders) - len(results))
-                break
-        return results
+        return in_chunks(
+            lambda part: self._write(orders[part], texts[part]),
+            [len(text) + 1 for text in texts],
+            max_items=MAX_ENTRIES,
+            max_bytes=MAX_BULK_BODY - 2,
+        )
 
     def get(self, record_id: str) -> dict[str, Any]:
         return self._http.accepted(self._http.get(f"{_BULK}/{quote(record_id, safe='')}")).body
@@ -55,15 +50,12 @@ class LoggerHttpDoor:
             if reply.status not in _UNKNOWN:
                 return self._results(reply, len(orders))
             self._no_bulk.note()
-        return list(map(self._write_one, orders))
+        return one_by_one(self._write_one, orders)
 
-    def _write_one(self, order: LogOrder) -> Result:
+    def _write_one(self, order: LogOrder) -> Receipt:
         with context.bound(context.continue_context(order.request_id, order.traceparent)):
-            try:
-                reply = self._http.post("/log", as_members(order), timeout=self._write_timeout)
-                message = self._http.accepted(reply, under="log").message
-            except AppError as error:
-                return error
+            reply = self._http.post("/log", as_members(order), timeout=self._write_timeout)
+        message = self._http.accepted(reply, under="log").message
         return Receipt("stored", message or "logged", Via.HTTP)
 
     def _results(self, reply: Reply, count: int) -> list[Result]:

@@ -121,7 +121,8 @@ def http_peer(answers: dict[str, tuple[int, object]]) -> Iterator[tuple[Peer, Lo
         thread.start()
         client = JsonClient("logger", f"http://127.0.0.1:{peer.server_port}", timeout=5)
         yield peer, LoggerHttpDoor(client, write_timeout=5)
-        client._session().close()
+        for session in client._idle:
+            session.close()
         peer.shutdown()
         thread.join(5)
 
@@ -155,6 +156,14 @@ def test_http_a_go_logger_is_asked_for_bulk_once_and_gets_one_entry_at_a_time():
         assert told(door.write_many(orders("cd"))) == ["stored", "stored"]
 
     assert [path for path, _, _ in peer.seen] == ["/api/v1/logs", "/log", "/log", "/log", "/log"]
+
+
+def test_http_a_go_logger_that_is_gone_is_not_asked_for_every_entry():
+    with http_peer({"/log": (503, {"error": True, "message": "away"})}) as (peer, door):
+        results = door.write_many(orders("abc"))
+
+    assert told(results) == [(UnavailableError, "away")] * 3
+    assert [path for path, _, _ in peer.seen] == ["/api/v1/logs", "/log"]
 
 
 def test_http_when_all_are_refused_each_knows_its_own_fault():
