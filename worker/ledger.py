@@ -48,6 +48,10 @@ class Ledger:
         self._close(done)
         return [Settlement(tag, refused=True) for tag in done]
 
+    def returned(self, tags: Iterable[int]) -> None:
+        """The broker has them again and has been told so."""
+        self._close([tag for tag in tags if tag in self._open])
+
     def _close(self, tags: list[int]) -> None:
         for tag in tags:
             self.weight -= self._open.pop(tag)

@@ -82,6 +82,7 @@ class Patience:
             elif self._clock() >= give_up_at():
                 raise OutageError(self.outage) from failure
             if until.wait(random.uniform(pause / 2, pause)):  # noqa: S311 - spreads retries, guards nothing
+                self.outage = ""
                 return None
             pause = min(pause * 2, LONGEST_PAUSE)
 

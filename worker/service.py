@@ -93,6 +93,13 @@ class LogIntake:
         self._session.ledger.opened(tag)
         self._session.refuse([tag])
 
+    def hold_back(self, tag: int) -> None:
+        """For a delivery that there is no room for: until it is `given_back`, no acknowledgement of others may cover it."""
+        self._session.ledger.opened(tag)
+
+    def given_back(self, tags: Sequence[int]) -> None:
+        self._session.ledger.returned(tags)
+
     def due_in(self) -> float | None:
         return self._batcher.due_in()
 

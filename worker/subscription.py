@@ -68,6 +68,7 @@ class Subscription:
         self.cancel()
         for tag in self._returned:
             self.channel.basic_reject(tag, requeue=True)
+        self._intake.given_back(self._returned)
         self._returned.clear()
         if self._intake.weight() <= window.budget // 2:
             self.consume()
@@ -95,6 +96,7 @@ class Subscription:
         intake = self._intake
         if intake.weight() + octets > intake.window.budget and intake.in_hand():
             intake.window.overflowed(octets)
+            intake.hold_back(tag)
             self._returned.append(tag)
             self._press()
             return False
@@ -129,8 +131,9 @@ class Subscription:
                 )
                 self._observer.on_received()
         except Exception:
-            # Unsettled, it comes back with the next channel; its delivery limit ends that.
+            # Left alone, it could be covered by an acknowledgement of others: the broker's own dead-lettering keeps it.
             log.exception("delivery_failed")
+            self._intake.refuse(tag)
 
 
 def _octets(body: object) -> bytes:

@@ -185,6 +185,7 @@ def test_a_delivery_that_breaks_the_intake_does_not_reach_the_loop(bench, monkey
     bench.channel.deliver(1)
 
     bench.hub.tick(BEAT_SECONDS)
+    assert bench.channel.told[-1] == ("reject", 1, False)
 
 
 def test_a_silent_consumer_with_messages_waiting_is_renewed(bench):
@@ -265,6 +266,26 @@ def test_messages_that_there_is_no_room_for_are_returned_after_the_consumer_and_
     eventually(lambda: bench.hub.soon)
     bench.hub.run_soon()
     assert bench.channel.told[5:] == [("ack", 1, True), ("qos", 0, 1, False), ("consume", "logs.store", False)]
+
+
+def test_what_there_was_no_room_for_is_never_covered_by_the_acknowledgement_of_others(bench):
+    bench.intake.window = Window(limit=100, budget=1024 * 1024)
+    bench.step.start(bench.consumer)
+    large = b'{"name":"event","data":"%s"}' % (b"d" * 1_000_000)
+    bench.channel.deliver(1, large)
+    bench.channel.deliver(2, large)
+    bench.channel.deliver(3)
+    eventually(lambda: len(bench.store.entries) == 2)
+
+    bench.step._settle()
+    eventually(lambda: bench.hub.soon)
+    bench.hub.run_soon()
+    bench.step._settle()
+
+    acks = [each for each in bench.channel.told if each[0] in ("ack", "reject")]
+    assert sorted(acks[:-1]) == [("ack", 1, True), ("ack", 3, False)]
+    assert acks[-1] == ("reject", 2, True)
+    assert bench.intake.in_hand() == 0
 
 
 def test_a_connection_that_breaks_while_the_window_changes_becomes_a_reconnection(bench):

@@ -22,7 +22,9 @@ from worker.window import Window
 class Desk:
     """An intake with its neighbours, and everything that the broker was told."""
 
-    def __init__(self, *, size: int = 3, prefetch: int = 100, hold: float = 600, stall: float = 600) -> None:
+    def __init__(
+        self, *, size: int = 3, prefetch: int = 100, hold: float = 600, stall: float = 600, clock=time.monotonic
+    ) -> None:
         self.store = MemoryLogStore()
         self.dead = MemoryDeadLetters()
         self.tiers = MemoryRetryTiers()
@@ -36,6 +38,7 @@ class Desk:
             window=Window(limit=prefetch, budget=1024 * 1024 * 1024),
             hold=hold,
             stall=stall,
+            clock=clock,
         )
         self.intake.start()
         self.intake.begin(self.woken.set)
@@ -273,7 +276,8 @@ def test_an_outage_longer_than_the_hold_parks_the_events_and_counts_no_attempt(f
 
 
 def test_during_an_outage_what_waited_behind_is_parked_without_another_call():
-    desk = Desk(hold=0.05)
+    now = [100.0]
+    desk = Desk(hold=60, clock=lambda: now[0])
     tried: set[str] = set()
 
     def write(entries):
@@ -283,6 +287,9 @@ def test_during_an_outage_what_waited_behind_is_parked_without_another_call():
     desk.store.write = write
     desk.deliver("a", "b", "c")
     desk.deliver("d", "e", "f", first=4)
+    eventually(lambda: tried, seconds=5)
+    assert not desk.tiers.kept
+    now[0] += 61
 
     desk.wait_empty()
     assert len(desk.tiers.kept) == 6
@@ -446,3 +453,13 @@ def test_stopping_with_the_store_down_returns_what_is_not_stored_without_waiting
     assert desk.settled() == []
     assert desk.intake.in_hand() == 4
     assert len(desk.store.failures) > 900_000
+
+
+def test_an_outage_that_the_last_channel_saw_is_not_told_of_the_next_one(desk):
+    desk.dead.failures = [UnavailableError("down")] * 1_000_000
+    desk.deliver(b"poison", "b", "c")
+    eventually(lambda: desk.intake.outage() == "down", seconds=5)
+
+    desk.intake.begin(desk.woken.set)
+
+    eventually(lambda: not desk.intake.outage(), seconds=5)
