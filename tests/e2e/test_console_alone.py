@@ -215,6 +215,35 @@ def test_a_log_that_had_to_take_the_long_way_is_shown_so(console, broker):
     expect(station(console, "RabbitMQ")).to_be_visible()
 
 
+@pytest.mark.parametrize(
+    ("stored", "via", "words", "last"),
+    [
+        ("mongodb", "rpc", "in MongoDB", "Logger"),
+        ("queued", "amqp", "queued in RabbitMQ", "RabbitMQ"),
+        ("spooled", "spool", "spooled at the broker", "Spool"),
+    ],
+)
+def test_where_an_entry_is_stands_beside_the_answer(console, broker, stored, via, words, last):
+    broker.on("/handle", accepted("taken", id="r4", stored=stored, via=via))
+    broker.on("/api/v1/logs/**", refused(404, "no such entry"))
+
+    press(console, "logBtn", state="checking")
+
+    expect(console.locator("#outcome .facts")).to_contain_text(f"Entry{words}")
+    expect(station(console, last)).to_have_attribute("data-state", "done")
+    expect(station(console, "MongoDB")).to_have_attribute("data-state", "waiting")
+
+
+def test_a_spooled_entry_that_does_not_arrive_is_pending_not_lost(console, broker):
+    broker.on("/handle", accepted("spooled", id="r5", stored="spooled", via="spool"))
+    broker.on("/api/v1/logs/**", refused(404, "no such entry"))
+
+    press(console, "logBtn", state="checking")
+
+    expect(console.locator("#logBtn")).to_have_attribute("data-state", "pending", timeout=12_000)
+    expect(console.locator("#proof")).to_contain_text("on its own disk")
+
+
 def test_the_fields_are_what_is_sent_and_enter_presses_the_button(console, broker):
     broker.on("/handle", refused(401, "invalid credentials"))
     console.get_by_text("Login", exact=True).click()

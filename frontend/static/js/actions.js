@@ -16,6 +16,8 @@ const TO_LOGGER = {
   ],
 };
 
+const TO_SPOOL = [BROKER, { protocol: "store", by: "file", to: "Spool" }, { protocol: "store", by: "replay", to: "MongoDB" }];
+
 const TO_POSTGRES = [BROKER, { protocol: "http", by: "HTTP", to: "Auth" }, { protocol: "store", by: "", to: "PostgreSQL" }];
 const TO_MAILBOX = [BROKER, { protocol: "http", by: "HTTP", to: "Mailer" }, { protocol: "store", by: "SMTP", to: "Mailbox" }];
 
@@ -57,7 +59,10 @@ export const ACTIONS = {
   }),
 };
 
-// With the logger away the broker takes the long way through RabbitMQ, whichever door was asked for.
+// With the logger away the broker takes the long way through RabbitMQ, with both away its own spool, whichever door was asked for.
 export function journeyTaken(plan, reply) {
-  return reply.body?.data?.stored === "queued" ? TO_LOGGER.amqp : plan.journey;
+  const { stored, via } = reply.body?.data ?? {};
+  if (plan.proof !== "record" || !stored) return plan.journey;
+  if (stored === "spooled") return TO_SPOOL;
+  return stored === "queued" ? TO_LOGGER.amqp : (TO_LOGGER[via] ?? plan.journey);
 }

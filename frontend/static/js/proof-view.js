@@ -16,6 +16,11 @@ function partsOf({ state, proof, proofKind }) {
   return proof ? (VIEWS[proof.kind]?.(proof) ?? []) : [];
 }
 
+const KEPT = {
+  queued: "Queued events are kept: it will be stored as soon as the worker and the logger are back.",
+  spooled: "The broker keeps it on its own disk: it will be stored as soon as the logger or RabbitMQ is back.",
+};
+
 const VIEWS = {
   record: ({ record, afterMs }) => [
     headline(`In MongoDB after ${milliseconds(afterMs)}`),
@@ -27,7 +32,7 @@ const VIEWS = {
       "p",
       {},
       `No record ${id} was found within ${Math.round(waitedMs / 1000)} seconds. `,
-      stored === "mongodb" ? "" : "Queued events are kept: it will be stored as soon as the worker and the logger are back.",
+      KEPT[stored] ?? "",
     ),
   ],
   unreadable: ({ id, status }) => [

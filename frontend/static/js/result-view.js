@@ -7,6 +7,9 @@ import { renderJourney } from "./journey-view.js";
 import { jsonView } from "./json-view.js";
 import { facts, renderProof } from "./proof-view.js";
 
+// Where a log entry is, in the words of the broker's answer and in ours.
+const PLACES = { mongodb: "in MongoDB", queued: "queued in RabbitMQ", spooled: "spooled at the broker" };
+
 export class ResultView {
   #output = byId("output");
   #outcome = byId("outcome");
@@ -26,7 +29,7 @@ export class ResultView {
 }
 
 function outcomeOf(exchange) {
-  const { label, state, reply, trouble, durationMs } = exchange;
+  const { label, state, reply, trouble } = exchange;
   return [
     el(
       "p",
@@ -37,7 +40,7 @@ function outcomeOf(exchange) {
     ),
     reply || trouble ? el("p", { class: "message" }, trouble ?? messageOf(reply)) : null,
     reply?.body?.errors?.length > 1 ? problems(reply.body.errors) : null,
-    state === "busy" ? null : facts(factsOf(reply, durationMs)),
+    state === "busy" ? null : facts(factsOf(exchange)),
   ].filter(Boolean);
 }
 
@@ -51,8 +54,10 @@ function verdictOf({ state, reply }) {
   return reply ? statusLine(reply.status, reply.reason) : "No answer";
 }
 
-function factsOf(reply, durationMs) {
+function factsOf({ reply, durationMs, proof, proofKind }) {
   const pairs = [["Duration", milliseconds(durationMs)]];
+  const place = proof?.kind === "record" ? PLACES.mongodb : PLACES[reply?.body?.data?.stored];
+  if (proofKind === "record" && place) pairs.push(["Entry", place]);
   if (reply?.requestId) pairs.push(["Request id", reply.requestId]);
   return pairs;
 }
