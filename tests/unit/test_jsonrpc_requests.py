@@ -202,6 +202,22 @@ def test_any_id_comes_back_with_its_value(call_id, params):
     assert json.loads(reply_ok(only(call), "r"))["id"] == call_id
 
 
+@pytest.mark.parametrize(
+    ("text", "echoed"),
+    [
+        (b'{"method":"A.B","params":[{}],"id":0}', b"0"),
+        (b'{"method": "A.B", "params": [{}], "id": 0}', b"0"),
+        (b'{"id":0,"method":"A.B","params":[{}]}', b"0"),
+        (b'{"method":"A.B","params":[{}],"id":-0}', b"-0"),
+        (b'{"id":7,"method":"A.B","params":[{"x":1,"id":0}]}', b"7"),
+        (b'{"method":"A.B","id":"x","a,\\"id":0}', b'"x"'),
+        (b'{"id":7,"method":"A.B","id":0}', b"0"),
+    ],
+)
+def test_a_zero_is_echoed_where_it_is_the_id_and_nowhere_else(text, echoed):
+    assert only(text + b"\n").id == echoed
+
+
 def test_an_error_is_never_empty_for_a_go_client_would_drop_the_connection():
     request = only(b'{"method":"M.N","params":[{}],"id":1}')
 

@@ -14,6 +14,8 @@ from common.rpc.jsonrpc.raw import compact, elements, member
 
 MAX_BATCH = 1000
 _SAYS_VERSION_2 = re.compile(rb'"jsonrpc"\s*:\s*"2\.0"')
+# Outside any string: a quote after a comma that stood inside one would have ended it.
+_ENDS_WITH_ZERO = re.compile(rb',[ ]?"id":[ ]?0}\Z')
 _PARSE_ERROR = b'{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"Parse error"}}\n'
 
 Version = Literal["1.0", "2.0"]
@@ -153,6 +155,9 @@ def _id_text(value: dict[str, object], document: Document) -> bytes | None:
     # what the parser kept exactly can be written back; -0 and numbers beyond 64 bits (floats here) it did not
     if type(number) is int and number:
         return b"%d" % number
+    # the first call of every Go client; looking for the text in a large batch costs more than the batch
+    if _ENDS_WITH_ZERO.search(document.text[-16:]):
+        return b"0"
     text = member(document.text, "id")
     if text is None:
         return None
