@@ -80,7 +80,7 @@ def test_stopping_while_the_logger_does_not_answer_returns_the_events_in_time(ra
 
         assert time.monotonic() - begun < 5
         eventually(lambda: rabbit.waiting("logs.store") == len(ids))
-    assert '"returned": 100' in started.log()
+    assert [line["returned"] for line in started.logged("listener_stopped")] == [100]
 
 
 def test_stopping_stores_the_batch_that_is_still_filling(rabbit, store, address, start):
@@ -94,7 +94,7 @@ def test_stopping_stores_the_batch_that_is_still_filling(rabbit, store, address,
         assert started.stop() == 0
 
     assert store.ids == ids
-    assert '"returned": 0' in started.log()
+    assert [line["returned"] for line in started.logged("listener_stopped")] == [0]
 
 
 def test_a_deleted_queue_is_declared_again(rabbit, store, address, start):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -41,9 +42,18 @@ class Worker:
     def log(self) -> str:
         return self._output.read_text(errors="replace")
 
+    def logged(self, event: str) -> list[dict[str, object]]:
+        """The lines of its log with this name."""
+        return [line for line in map(json.loads, filter(_is_json, self.log().splitlines())) if line["msg"] == event]
+
     def stop(self, *, seconds: float = 15) -> int:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=seconds)
+
+
+def _is_json(line: str) -> bool:
+    """Celery writes one line past every logger when it is told to stop."""
+    return line.startswith("{")
 
 
 @contextmanager
