@@ -31,7 +31,7 @@ class Door:
         url = f"{target.broker if self.service == 'broker' else target.logger}{self.path}"
         if self.entries > 1:
             lines = (json.dumps(entry(f"{tag}-{number:04d}-{MARK}")) for number in range(self.entries))
-            return Request(url, "\n".join(lines) + "\n", "application/x-ndjson")
+            return Request(url, "\n".join(lines) + "\n", "application/x-ndjson", is_patient=True)
         return Request(url, json.dumps(self._body(f"{tag}-{MARK}")))
 
     def is_in(self, target: Target) -> bool:

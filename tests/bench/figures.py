@@ -18,7 +18,10 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """`acknowledged` requests were answered with success in `seconds`; every other outcome is one of `errors`. Times are milliseconds."""
+    """`acknowledged` requests were answered with success in `seconds`; every other outcome is one of `errors`.
+
+    `pushed_back` says how many of the errors were refusals for lack of room, where the generator looks for them. Times are milliseconds.
+    """
 
     acknowledged: int
     seconds: float
@@ -26,6 +29,7 @@ class Sample:
     p95_ms: float
     p99_ms: float
     errors: int = 0
+    pushed_back: int = 0
 
     @property
     def rate(self) -> float:
@@ -35,7 +39,7 @@ class Sample:
     @classmethod
     def of(cls, told: dict[str, Any]) -> Sample:
         """From the JSON that the generators print."""
-        return cls(**{name: told[name] for name in cls.__slots__})
+        return cls(**{name: told[name] for name in cls.__slots__ if name in told})
 
 
 def of_latencies(latencies: list[float], *, acknowledged: int, seconds: float, errors: int) -> dict[str, Any]:
@@ -62,4 +66,5 @@ def median_sample(samples: Sequence[Sample]) -> Sample:
         p95_ms=middle("p95_ms"),
         p99_ms=middle("p99_ms"),
         errors=sum(sample.errors for sample in samples),
+        pushed_back=sum(sample.pushed_back for sample in samples),
     )

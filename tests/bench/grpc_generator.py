@@ -23,6 +23,7 @@ from tests.bench.wrk import MARK
 ENTRIES = 500
 _CONNECTIONS = 4
 _TIMEOUT = 60
+_WAIT = 1.0
 _METHOD = "/logs.LogService/WriteLogs"
 _OPTIONS = (("grpc.max_send_message_length", 8 << 20), ("grpc.max_receive_message_length", 8 << 20))
 _REFUSED = logs_pb2.WriteResult.REFUSED
@@ -41,6 +42,7 @@ class Generator:
         self._latencies: list[float] = []
         self._late = 0
         self._errors = 0
+        self._pushed_back = 0
 
     def run(self, calls: int, seconds: float) -> dict[str, float]:
         """Only calls that are answered within `seconds` count for the rate."""
@@ -54,7 +56,7 @@ class Generator:
             thread.join()
         within = len(self._latencies)
         told = of_latencies(self._latencies, acknowledged=within, seconds=seconds, errors=self._errors)
-        return told | {"acknowledged_in_all": within + self._late}
+        return told | {"pushed_back": self._pushed_back, "acknowledged_in_all": within + self._late}
 
     def _call(self, thread: int, end: float) -> None:
         """The number is as long as the mark, so that the lengths inside the message stay true."""
@@ -63,8 +65,8 @@ class Generator:
             message = self._message.replace(MARK.encode(), b"%010d" % next(self._numbers))
             try:
                 answer = logs_pb2.WriteLogsResponse.FromString(write(message, timeout=_TIMEOUT))
-            except grpc.RpcError:
-                self._errors += 1
+            except grpc.RpcError as error:
+                self._failed(error)
                 continue
             now = time.perf_counter()
             if any(result.outcome == _REFUSED for result in answer.results):
@@ -73,6 +75,14 @@ class Generator:
                 self._latencies.append(now - began)
             else:
                 self._late += 1
+
+    def _failed(self, error: grpc.RpcError) -> None:
+        """Where there is no room now, the writer waits before it comes again."""
+        self._errors += 1
+        status: grpc.StatusCode = error.code()
+        if status is grpc.StatusCode.RESOURCE_EXHAUSTED:
+            self._pushed_back += 1
+            time.sleep(_WAIT)
 
 
 def _log(name: str) -> logs_pb2.Log:

@@ -23,7 +23,11 @@ def line(row: Row) -> str:
     parts = [f"{cells[0]:30} c={cells[1]:3} {cells[2]:>9} {cells[3]:12}"]
     if row.p99_ms is not None:
         parts.append(f"p50 {cells[4]} p95 {cells[5]} p99 {cells[6]} ms")
-    parts += [f"{label} {value}" for label, value in (("errors", row.errors), ("LOST", row.lost)) if value]
+    parts += [
+        f"{label} {value}"
+        for label, value in (("errors", row.errors), ("pushed back", row.pushed_back), ("LOST", row.lost))
+        if value
+    ]
     if row.ratio is not None:
         parts.append(f"= {cells[9]}")
     if row.must is not None:

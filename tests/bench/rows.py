@@ -15,6 +15,7 @@ from tests.bench.figures import Sample, median_sample
 class Row:
     """`ratio` is `value` over the yardstick; `met` and `aim_met` are None where no bar applies.
 
+    `pushed_back` says how many of the errors were refusals for lack of room.
     `lost` counts entries that were acknowledged and are not in the store; None when nobody looked.
     """
 
@@ -26,6 +27,7 @@ class Row:
     p95_ms: float | None = None
     p99_ms: float | None = None
     errors: int = 0
+    pushed_back: int = 0
     yardstick: str | None = None
     yardstick_value: float | None = None
     ratio: float | None = None
@@ -85,6 +87,7 @@ def judged(
         value=value,
         unit=unit,
         errors=errors,
+        pushed_back=latency.pushed_back if latency else 0,
         yardstick=yardstick or None,
         yardstick_value=yardstick_value,
         ratio=ratio,

@@ -47,6 +47,10 @@ class Store:
             time.sleep(_POLL)
         return counted
 
+    def has_indexes(self) -> bool:
+        """Whether the log store has made its own, which it may do some time after its start."""
+        return bool(_indexes(self._logs))
+
     def clear(self) -> None:
         """Empties the log store, so that no row pays for the rows before it. The indexes are made again as they were."""
         indexes = _indexes(self._logs)

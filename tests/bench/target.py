@@ -12,8 +12,10 @@ from compose.local.control import NotRunningError, ask
 from compose.local.paths import LOCAL, Instance
 from tests.bench.store import Store
 from tests.system import System
+from tests.waiting import eventually
 
 NAME = "bench"
+_INDEX_SECONDS = 60
 
 
 class TargetError(Exception):
@@ -50,6 +52,7 @@ def own(state: str) -> Iterator[Target]:
         _start(system)
         store = Store(system.env["MONGO_ADMIN_URL"])
         try:
+            eventually(store.has_indexes, seconds=_INDEX_SECONDS)
             yield Target(
                 broker=_numeric(system.env["BROKER_URL"]),
                 logger=_numeric(system.env["LOGGER_URL"]),

@@ -28,11 +28,12 @@ class GeneratorError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request; MARK may stand in the body any number of times."""
+    """One HTTP request; MARK may stand in the body any number of times. A patient sender waits when there is no room for it."""
 
     url: str
     body: str = ""
     content_type: str = "application/json"
+    is_patient: bool = False
 
     def raw(self) -> bytes:
         parts, body = urlsplit(self.url), self.body.encode()
@@ -58,7 +59,7 @@ class Running:
         self._file.flush()
         self._limit = seconds + _GRACE
         self._process = subprocess.Popen(
-            _command(request.url, concurrency, seconds, self._file.name),
+            _command(request, concurrency, seconds, self._file.name),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -79,7 +80,7 @@ class Running:
         return parse(output)
 
 
-def _command(url: str, concurrency: int, seconds: float, file: str) -> list[str]:
+def _command(request: Request, concurrency: int, seconds: float, file: str) -> list[str]:
     options = {
         "--threads": min(2, concurrency),
         "--connections": concurrency,
@@ -87,7 +88,11 @@ def _command(url: str, concurrency: int, seconds: float, file: str) -> list[str]
         "--timeout": PATIENCE,
         "--script": SCRIPT,
     }
-    return [tools.wrk(), *(str(word) for option in options.items() for word in option), url, "--", file]
+    return [tools.wrk(), *(str(word) for option in options.items() for word in option), *_arguments(request, file)]
+
+
+def _arguments(request: Request, file: str) -> list[str]:
+    return [request.url, "--", file, *(["patient"] if request.is_patient else [])]
 
 
 def parse(output: str) -> Sample:
@@ -106,4 +111,5 @@ def parse(output: str) -> Sample:
         p95_ms=told["p95_us"] / 1000,
         p99_ms=told["p99_us"] / 1000,
         errors=sum(told[name] for name in _ERRORS),
+        pushed_back=told["pushed_back"],
     )

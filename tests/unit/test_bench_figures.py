@@ -12,7 +12,7 @@ from tests.bench.rows import Facts, judged, of_samples
 PRINTED = """Running 5s test @ http://127.0.0.1:8080/handle
   2 threads and 64 connections
 RESULT {"requests":1000,"duration_us":2000000,"p50_us":1500,"p95_us":4000,"p99_us":9000,\
-"connect":1,"read":2,"write":3,"timeout":4,"status":100}
+"connect":1,"read":2,"write":3,"timeout":4,"status":100,"pushed_back":90}
 """
 
 
@@ -21,7 +21,7 @@ def sample(rate: int, p99: float = 10.0, errors: int = 0) -> Sample:
 
 
 def test_refused_requests_count_as_errors_and_not_as_speed():
-    assert wrk.parse(PRINTED) == Sample(900, 2.0, 1.5, 4.0, 9.0, errors=110)
+    assert wrk.parse(PRINTED) == Sample(900, 2.0, 1.5, 4.0, 9.0, errors=110, pushed_back=90)
     assert wrk.parse(PRINTED).rate == 450
 
 
