@@ -37,11 +37,11 @@ from protos.limits import MAX_ENTRIES
 from protos.topics import LOGS
 
 PROBE_SECONDS = 1.5
-# Calls under way at a time, and entries in each. A caller waits for a protocol's own time-out at most.
+# Calls under way at a time, and entries in each. A caller whose protocol is slow, though not silent, waits for five seconds.
 LIMITS = {
-    Via.HTTP: Limits(lanes=2, max_batch=500),
-    Via.RPC: Limits(lanes=2, max_batch=500),
-    Via.GRPC: Limits(lanes=2, max_batch=MAX_ENTRIES),
+    Via.HTTP: Limits(lanes=2, max_batch=500, timeout=5.0),
+    Via.RPC: Limits(lanes=2, max_batch=500, timeout=5.0),
+    Via.GRPC: Limits(lanes=2, max_batch=MAX_ENTRIES, timeout=5.0),
 }
 
 

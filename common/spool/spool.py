@@ -87,6 +87,9 @@ class Spool:
         backlog = self.backlog
         if backlog.records:
             raise UnavailableError(f"{backlog.records} records wait ({backlog.size} bytes)")
+        others = [path for path in self._folder.glob(f"slot-*/*{SUFFIX}") if path.parent != self._slot.folder]
+        if others:
+            raise UnavailableError(f"records of other processes wait (in {len(others)} files)")
         if (self._slot.folder / REFUSED).exists():
             raise UnavailableError("holds records that were refused")
 

@@ -252,6 +252,16 @@ def test_readiness_says_what_waits(spool):
         spool.check()
 
 
+def test_readiness_says_that_records_of_another_process_wait(spool, tmp_path):
+    other = Spool(tmp_path, max_bytes=100_000)
+    other.start()
+    other.append([b"left behind"])
+    other.stop()
+
+    with pytest.raises(UnavailableError, match=r"records of other processes wait \(in 1 files\)"):
+        spool.check()
+
+
 def test_a_folder_that_cannot_be_used_is_told_and_tried_again(tmp_path):
     (tmp_path / "file").write_text("")
     spool = Spool(tmp_path / "file", max_bytes=1000)
