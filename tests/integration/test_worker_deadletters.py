@@ -154,6 +154,31 @@ def test_what_is_replayed_is_stored_under_its_id_and_leaves_the_archive(rabbit, 
     assert log_documents.find_one({"_id": keys[0]})["level"] == "ERROR"
 
 
+def test_a_replay_that_is_killed_in_the_middle_loses_nothing_and_doubles_nothing(
+    rabbit, command, system, log_documents
+):
+    ids = new_ids(3000)
+    bodies = [json.dumps({"name": "event", "data": "killed", "id": each}).encode() for each in ids]
+    rabbit.publish(*bodies, exchange="logs.dlx", headers={"x-reason": "odd"})
+    of_these = {"_id": {"$in": [ObjectId(object_id_hex(each)) for each in ids]}}
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "worker", "deadletters", "replay", "--all"], env=system.environment()
+    )
+    eventually(lambda: log_documents.count_documents(of_these), every=0.01)
+    killed.kill()
+    killed.wait(timeout=10)
+    left = eventually(lambda: rabbit.waiting(LETTERS))
+
+    done = command("replay", "--all")
+
+    assert 0 < left < 3000
+    assert done.stdout == f"{left} letters replayed\n"
+    eventually(lambda: log_documents.count_documents(of_these) == 3000, seconds=30)
+    eventually(lambda: rabbit.waiting("logs.store") == 0)
+    assert log_documents.count_documents({"data": "killed", **of_these}) == 3000
+    assert rabbit.waiting(LETTERS) == 0
+
+
 def test_replaying_the_same_event_twice_is_one_record(rabbit, command, log_documents):
     (one,) = new_ids(1)
     bury(rabbit, one, one)
