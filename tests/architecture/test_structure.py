@@ -63,7 +63,7 @@ def test_only_settings_read_the_environment():
 @pytest.mark.parametrize(
     ("call", "limit"),
     [
-        (r"(requests\.(get|post|put|delete|request)|_session\(\)\.request)\(", "timeout="),
+        (r"(requests\.(get|post|put|delete|request)|\bsession\.request)\(", "timeout="),
         (r"return method\(request", "timeout=timeout or self._timeout"),
         (r"socket\.create_connection\(", "timeout="),
         (r"psycopg2\.connect\(", "connect_timeout="),
