@@ -14,7 +14,7 @@ _WIDTH, _LEFT, _RIGHT, _TOP, _STEP, _BAR = 860, 210, 120, 64, 34, 14
 _STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #57606a } .head { font-weight: 600 } .small { font-size: 11px }
 .met { fill: #2f81f7 } .short { fill: #d1731b } .axis { stroke: #8c959f; stroke-opacity: .5 }
-.must { stroke: #57606a; stroke-width: 2 } .peer { fill: none; stroke: #8250df; stroke-width: 2 }
+.must { stroke: #57606a; stroke-width: 2 } .peer { fill: #fff; fill-opacity: .8; stroke: #8250df; stroke-width: 2 }
 @media (prefers-color-scheme: dark) { text { fill: #b1bac4 } .must { stroke: #e6edf3 } .peer { stroke: #bc8cff } }
 """
 _CONCURRENCY = 64
@@ -64,9 +64,7 @@ def draw(result: Mapping[str, Any]) -> str:
         ),
         f"<style>{_STYLE}</style>",
         _text(8, 22, "Speed as a part of the aim", "head"),
-        _text(
-            8, 42, f"{where}. Bar: measured; line: must; right edge of the scale 1.0: aim; circle: Go original", "small"
-        ),
+        _text(8, 42, f"{where}. Blue: bar met; orange: missed; short line: must; circle: the Go original", "small"),
         *(_drawn(bar, _TOP + _STEP * number, scale) for number, bar in enumerate(shown)),
         f'<line class="axis" x1="{_LEFT + scale:.1f}" x2="{_LEFT + scale:.1f}" y1="{_TOP - 8}" y2="{height - 24}"/>',
         _text(_LEFT + scale - 9, height - 8, "aim", "small"),
