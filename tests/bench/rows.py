@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tests.bench.bars import bar_of, yardstick_of
+from tests.bench.bars import Bar, bar_of, yardstick_of
 from tests.bench.figures import Sample, median_sample
 
 
@@ -72,14 +72,8 @@ def judged(
     """
     value, bar, yardstick = statistics.median(values), bar_of(name, concurrency), yardstick_of(name)
     ratio = value / yardstick_value if yardstick_value else None
-    compared = ratio if bar and bar.yardstick else value
-    verdict: dict[str, Any] = {}
-    if bar:
-        sound = value > 0 and not errors and not facts.lost
-        verdict = {"must": bar.must, "aim": bar.aim, "lower_is_better": bar.lower_is_better}
-        if compared is not None:
-            verdict["met"] = sound and reaches(compared, bar.must, lower_is_better=bar.lower_is_better)
-            verdict["aim_met"] = sound and reaches(compared, bar.aim, lower_is_better=bar.lower_is_better)
+    sound = value > 0 and not errors and not facts.lost
+    verdict = _verdict(bar, ratio if bar.yardstick else value, sound=sound) if bar else {}
     times = {key: getattr(latency, key) for key in ("p50_ms", "p95_ms", "p99_ms")} if latency else {}
     return Row(
         name=name,
@@ -99,6 +93,15 @@ def judged(
         **times,
         **verdict,
     )
+
+
+def _verdict(bar: Bar, compared: float | None, *, sound: bool) -> dict[str, Any]:
+    """`compared` is None when the yardstick could not be measured; there is no verdict then."""
+    told: dict[str, Any] = {"must": bar.must, "aim": bar.aim, "lower_is_better": bar.lower_is_better}
+    if compared is not None:
+        told["met"] = sound and reaches(compared, bar.must, lower_is_better=bar.lower_is_better)
+        told["aim_met"] = sound and reaches(compared, bar.aim, lower_is_better=bar.lower_is_better)
+    return told
 
 
 def reaches(value: float, limit: float, *, lower_is_better: bool) -> bool:

@@ -103,6 +103,24 @@ def test_requests_that_had_to_wait_for_a_stalled_server_are_charged_the_whole_ti
     assert told["p50_ms"] > 10
 
 
+def test_every_request_is_accounted_for_when_the_server_falls_far_behind(capsys, monkeypatch):
+    monkeypatch.setattr(rate_generator, "_MINUTE", 0.1)
+    monkeypatch.setattr(rate_generator, "_LATE", 0.05)
+    slow = threading.Event()
+
+    def answer(number: int) -> bytes:
+        slow.wait(0.05)
+        return OK
+
+    with serving(answering(answer)) as address:
+        request = Request(f"http://{address}/handle", "{}").raw()
+        rate_generator.Generator(request, address, 400, 2).run()
+
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(told) == 2
+    assert sum(minute["acknowledged"] for minute in told) == 80
+
+
 def test_a_refusal_is_an_error_and_the_load_goes_on(capsys):
     with serving(answering(lambda number: BUSY if number == 10 else OK)) as address:
         told = load(address, capsys)
