@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ import requests
 
 from tests.faults.doors import FailedCallError
 from tests.faults.http_doors import post
+from tests.faults.ledger import Ledger
 
 PAUSE = 1.0
 LOGIN = {"action": "auth", "auth": {"email": "admin@example.com", "password": "verysecret"}}
@@ -34,11 +36,12 @@ class Tally:
 
 
 class Prober(threading.Thread):
-    def __init__(self, action: str, env: Mapping[str, str]) -> None:
+    def __init__(self, action: str, env: Mapping[str, str], ledger: Ledger) -> None:
         super().__init__(name=f"prober {action}", daemon=True)
         self.action = action
         self.tally = Tally()
         self._url = env["BROKER_URL"] + "/handle"
+        self._ledger = ledger
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -47,12 +50,17 @@ class Prober(threading.Thread):
     def run(self) -> None:
         body = orjson.dumps(REQUESTS[self.action])
         with requests.Session() as session:
-            while not self._stopping.wait(PAUSE):
+            for number in itertools.count():
+                if self._stopping.wait(PAUSE):
+                    return
                 began = time.monotonic()
+                request_id = f"{self._ledger.prefix}{self.action}-{number}"
                 try:
-                    post(session, self._url, body, {"Content-Type": "application/json"})
+                    post(session, self._url, body, {"Content-Type": "application/json", "X-Request-Id": request_id})
                 except FailedCallError as failure:
                     self.tally.errors[failure.kind] += 1
                 else:
                     self.tally.good += 1
+                    if self.action == "login":
+                        self._ledger.logins.append(request_id)
                     self.tally.slowest = max(self.tally.slowest, time.monotonic() - began)

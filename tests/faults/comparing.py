@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +40,13 @@ def compare(entries: Iterable[Entry], documents: Iterable[Document]) -> Verdict:
         _judge(entry, found.pop(entry.name, []), verdict)
     verdict.wrong.extend(f"{name}: never sent" for name in found)
     return verdict
+
+
+def add_logins(verdict: Verdict, logins: Iterable[str], events: Iterable[str]) -> None:
+    """Both are request ids: a login that was answered has one event, another one has one at most."""
+    found = Counter(events)
+    verdict.lost.extend(f"event of {login}" for login in logins if not found[login])
+    verdict.duplicated.extend(f"event of {login}: {count} times" for login, count in found.items() if count > 1)
 
 
 def _judge(entry: Entry, copies: list[Document], verdict: Verdict) -> None:

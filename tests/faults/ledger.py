@@ -63,6 +63,8 @@ class Ledger:
 
     prefix: str = field(default_factory=lambda: f"ledger-{secrets.token_hex(5)}-")
     entries: list[Entry] = field(default_factory=list)
+    # request ids of the logins that went well; each leaves one event in the store
+    logins: list[str] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
     # what a correct system never says, such as a status 500 or the refusal of a good entry

@@ -89,7 +89,7 @@ def run_row(stage: Stage, part: str, fault: str, doors: Sequence[Door], *, calm:
     began = time.monotonic()
     ledger = Ledger()
     writers = [Writer(door, stage.system.env, ledger) for door in doors]
-    probers = [Prober(action, stage.system.env) for action in ("login", "mail")]
+    probers = [Prober(action, stage.system.env, ledger) for action in ("login", "mail")]
     with Store(stage.system.env) as store:
         dead_before = store.dead_letters()
         for each in (*writers, *probers):

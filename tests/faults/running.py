@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.faults import report
-from tests.faults.comparing import compare
 from tests.faults.doors import Door
 from tests.faults.inject import PARTS, Stage
 from tests.faults.network import Network
@@ -92,7 +91,7 @@ def _look_again(system: System, rows: Sequence[Row]) -> None:
     with Store(system.env) as store:
         for row in rows:
             before = row.verdict
-            row.verdict = compare(row.ledger.entries, store.documents(row.ledger.prefix))
+            row.verdict = store.verdict(row.ledger)
             if row.verdict != before:
                 row.notes.append("the store changed after the row had ended")
                 _show(row)

@@ -13,7 +13,7 @@ import amqp
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from tests.faults.comparing import Document, Verdict, compare
+from tests.faults.comparing import Document, Verdict, add_logins, compare
 from tests.faults.ledger import Ledger
 
 SECONDS = 10.0
@@ -50,6 +50,17 @@ class Store:
         found = self._client["logs"]["logs"].find({"name": {"$regex": f"^{re.escape(prefix)}"}}, {"name": 1, "data": 1})
         return list(found)
 
+    def login_events(self, prefix: str) -> list[str]:
+        """The request ids of the logins whose events are there, of requests whose ids begin with `prefix`."""
+        wanted = {"name": "authentication", "request_id": {"$regex": f"^{re.escape(prefix)}"}}
+        return [event["request_id"] for event in self._client["logs"]["logs"].find(wanted, {"request_id": 1})]
+
+    def verdict(self, ledger: Ledger) -> Verdict:
+        """The comparison as the store is now."""
+        verdict = compare(ledger.entries, self.documents(ledger.prefix))
+        add_logins(verdict, ledger.logins, self.login_events(ledger.prefix))
+        return verdict
+
     def waiting(self) -> int:
         """Events in the listener's queue and its retry tiers."""
         return sum(self._depths(*QUEUES))
@@ -71,18 +82,14 @@ class Store:
 
 def drained(store: Store, ledger: Ledger, *, seconds: float = 60.0) -> Verdict:
     """The comparison as soon as nothing is on its way any more; gives up `seconds` after the last arrival."""
-    verdict, count, waiting = Verdict(), -1, -1
-    moved = time.monotonic()
+    seen, moved = Verdict(), time.monotonic()
     while True:
         try:
-            documents, waiting = store.documents(ledger.prefix), store.waiting()
+            verdict, is_empty = store.verdict(ledger), store.waiting() == 0
         except (PyMongoError, OSError, amqp.AMQPError):
-            documents = None
-        if documents is not None:
-            verdict = compare(ledger.entries, documents)
-            if len(documents) != count:
-                count, moved = len(documents), time.monotonic()
-        idle = time.monotonic() - moved
-        if idle > (QUIET_SECONDS if documents is not None and not verdict.lost and waiting == 0 else seconds):
+            verdict, is_empty = seen, False
+        if verdict != seen:
+            seen, moved = verdict, time.monotonic()
+        if time.monotonic() - moved > (QUIET_SECONDS if is_empty and not verdict.lost else seconds):
             return verdict
         time.sleep(0.25)

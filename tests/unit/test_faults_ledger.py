@@ -10,7 +10,7 @@ import pytest
 from common.ids import object_id_hex
 from tests.faults import report
 from tests.faults.availability import Tally
-from tests.faults.comparing import compare
+from tests.faults.comparing import Verdict, add_logins, compare
 from tests.faults.doors import Door, FailedCallError, Refused
 from tests.faults.ledger import Call, Fault, Identity, Ledger, seconds_until_back
 from tests.faults.row import Row
@@ -99,6 +99,15 @@ def test_a_record_that_nobody_sent_is_wrong(ledger):
     verdict = compare(ledger.entries, [{"_id": "0" * 24, "name": f"{ledger.prefix}77", "data": ""}])
 
     assert not verdict.is_good
+
+
+def test_a_login_without_its_event_is_lost_and_one_with_two_is_a_duplicate():
+    verdict = Verdict()
+
+    add_logins(verdict, ["one", "two", "three"], ["one", "two", "two", "failed but recorded"])
+
+    assert verdict.lost == ["event of three"]
+    assert verdict.duplicated == ["event of two: 2 times"]
 
 
 def call(began: float, ended: float, error: str = "") -> Call:
