@@ -68,6 +68,16 @@ def test_the_request_that_caused_an_event_is_found_in_its_entry(rabbit, log_docu
     assert document["service"] == "shop"
 
 
+def test_structured_fields_and_the_span_of_an_event_are_found_in_its_entry(rabbit, log_documents):
+    data, span = secrets.token_hex(8), secrets.token_hex(8)
+    fields = {"order": 2**53 + 1, "price": 1.5, "tags": ["a", {"deep": None}]}
+
+    rabbit.publish(json.dumps({"name": "event", "data": data, "span_id": span, "fields": fields}).encode())
+
+    document = eventually(lambda: log_documents.find_one({"data": data}))
+    assert (document["span_id"], document["fields"]) == (span, fields)
+
+
 def test_the_same_event_sent_many_times_is_one_record(rabbit, log_documents):
     ids, (body,) = events(1)
 
@@ -168,6 +178,7 @@ def test_a_paused_rabbitmq_does_not_end_the_worker(system, rabbit, stored):
         (b'{"name": 1, "data": "x"}', "name must be a string"),
         (json.dumps({"name": "event", "data": "d" * (1024 * 1024 + 1)}).encode(), "body is larger than 1 MiB"),
         (b'{"name": "event", "data": "x", "level": "INFO", "id": "a b"}', "id must be 1 to 128 letters"),
+        (b'{"name": "event", "data": "x", "fields": {"$set": 1}}', "fields must not have keys that start with $"),
     ],
 )
 def test_poison_is_kept_as_it_came_with_its_reason(rabbit, body, reason):
