@@ -14,6 +14,7 @@ from celery.exceptions import WorkerShutdown
 from common.lifecycle import Lifecycle
 from common.settings import load
 from common.web.app import create_flask
+from protos.topics import LOGS_RETRIES
 from tests.services import free_port
 from worker.app import create_app
 from worker.health import HealthServer, parts_step
@@ -63,7 +64,18 @@ def test_the_events_queue_is_not_a_task_queue():
     assert "logs.store" not in create_app(settings()).amqp.queues
 
 
-@pytest.mark.parametrize("name", ["LISTENER_PREFETCH", "LISTENER_BATCH_SIZE", "GRPC_TIMEOUT", "WORKER_PORT"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "LISTENER_PREFETCH",
+        "LISTENER_PREFETCH_BYTES",
+        "LISTENER_BATCH_SIZE",
+        "LISTENER_HOLD_SECONDS",
+        "LISTENER_STALL_SECONDS",
+        "GRPC_TIMEOUT",
+        "WORKER_PORT",
+    ],
+)
 def test_a_limit_of_zero_is_refused_at_the_start(monkeypatch, capsys, name):
     monkeypatch.setenv(name, "0")
 
@@ -71,6 +83,24 @@ def test_a_limit_of_zero_is_refused_at_the_start(monkeypatch, capsys, name):
         load(WorkerSettings)
 
     assert name in capsys.readouterr().err
+
+
+def test_events_cannot_be_held_for_as_long_as_rabbitmq_lets_a_consumer_wait(monkeypatch, capsys):
+    monkeypatch.setenv("LISTENER_HOLD_SECONDS", "1800")
+
+    with pytest.raises(SystemExit):
+        load(WorkerSettings)
+
+    assert "LISTENER_HOLD_SECONDS" in capsys.readouterr().err
+
+
+def test_every_retry_tier_waits_as_its_name_says_and_leads_to_the_listeners_queue_only():
+    names = {"logs.retry.5s": 5_000, "logs.retry.30s": 30_000, "logs.retry.5m": 300_000}
+
+    assert {queue.name: queue.arguments["x-message-ttl"] for queue in LOGS_RETRIES.queues} == names
+    assert {queue.arguments["x-dead-letter-exchange"] for queue in LOGS_RETRIES.queues} == {"logs.requeue"}
+    assert not any("x-dead-letter-routing-key" in queue.arguments for queue in LOGS_RETRIES.queues)
+    assert [binding.queue for binding in LOGS_RETRIES.bindings if binding.exchange == "logs.requeue"] == ["logs.store"]
 
 
 def test_known_credentials_are_refused_in_production(monkeypatch, capsys):
