@@ -23,7 +23,7 @@ from broker.routes.logs import logs_blueprint
 from broker.service import BrokerService
 from broker.settings import BrokerSettings
 from common.amqp.publisher import Publisher
-from common.combining import Limits
+from common.combining import MIB, Limits
 from common.errors import UnavailableError
 from common.lifecycle import Lifecycle
 from common.rpc.grpc_client import GrpcClient
@@ -38,10 +38,11 @@ from protos.topics import LOGS
 
 PROBE_SECONDS = 1.5
 # Calls under way at a time, and entries in each. A caller whose protocol is slow, though not silent, waits for five seconds.
+_ROOM = 32 * MIB
 LIMITS = {
-    Via.HTTP: Limits(lanes=2, max_batch=500, timeout=5.0),
-    Via.RPC: Limits(lanes=2, max_batch=500, timeout=5.0),
-    Via.GRPC: Limits(lanes=2, max_batch=MAX_ENTRIES, timeout=5.0),
+    Via.HTTP: Limits(lanes=2, max_batch=500, max_pending_bytes=_ROOM, timeout=5.0),
+    Via.RPC: Limits(lanes=2, max_batch=500, max_pending_bytes=_ROOM, timeout=5.0),
+    Via.GRPC: Limits(lanes=2, max_batch=MAX_ENTRIES, max_pending_bytes=_ROOM, timeout=5.0),
 }
 
 

@@ -44,6 +44,10 @@ class LogOrder:
     traceparent: str = ""
     fields: Mapping[str, Any] | None = None
 
+    def weight(self) -> int:
+        """Its bytes, about; fields count as what they mostly are."""
+        return len(self.data) if self.fields is None else len(self.data) + 4096
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:

@@ -34,7 +34,7 @@ class Path:
         self._rest = Rest(name)
         self._combiner: Combiner[LogOrder, Result] | None = None
         if limits is not None:
-            self._combiner = Combiner(self._call, what="the log store", limits=limits)
+            self._combiner = Combiner(self._call, what="the log store", weigh=LogOrder.weight, limits=limits)
 
     def start(self) -> None:
         """Call after the fork."""

@@ -18,28 +18,34 @@ from common.errors import AppError, DeadlineError, TooManyError, UnavailableErro
 
 log = logging.getLogger(__name__)
 
+MIB = 1024 * 1024
+# What an item takes beside its own text, whatever it is: objects, a place in a list, somebody who waits.
+ITEM_OVERHEAD = 1024
+
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`lanes` actions run at the same time, each with `max_batch` items at most, or one larger call.
+    """`lanes` actions run at the same time, each with `max_batch` items or `max_batch_bytes` at most, or one larger call.
 
-    Memory is bounded by `max_pending` items, or one larger call. `timeout` is the time in seconds that a caller waits.
+    Memory is bounded by `max_pending_bytes`, or one larger call. `timeout` is the time in seconds that a caller waits.
     """
 
     lanes: int = 2
     max_batch: int = 1_000
-    max_pending: int = 20_000
+    max_batch_bytes: int = 8 * MIB
+    max_pending_bytes: int = 128 * MIB
     timeout: float = 10.0
 
 
 class _Job(Generic[T, R]):
-    __slots__ = ("deadline", "error", "items", "latch", "results")
+    __slots__ = ("deadline", "error", "items", "latch", "results", "weight")
 
-    def __init__(self, items: Sequence[T], deadline: float) -> None:
+    def __init__(self, items: Sequence[T], weight: int, deadline: float) -> None:
         self.items = items
+        self.weight = weight
         self.deadline = deadline
         self.results: Sequence[R] = ()
         self.error: AppError | None = None
@@ -49,14 +55,26 @@ class _Job(Generic[T, R]):
 
 
 class Combiner(Generic[T, R]):
-    """Thread-safe. `action` gets items in the order they came and returns one result for each; `what` names it in errors."""
+    """Thread-safe. `action` gets items in the order they came and returns one result for each; `what` names it in errors.
 
-    def __init__(self, action: Callable[[list[T]], Sequence[R]], *, what: str, limits: Limits | None = None) -> None:
+    `weigh` gives an item's own bytes, about.
+    """
+
+    def __init__(
+        self,
+        action: Callable[[list[T]], Sequence[R]],
+        *,
+        what: str,
+        weigh: Callable[[T], int],
+        limits: Limits | None = None,
+    ) -> None:
         self._action = action
+        self._weigh = weigh
         self._what = what
         self._limits = limits or Limits()
         self._jobs: deque[_Job[T, R]] = deque()
         self._pending = 0
+        self._pending_bytes = 0
         self._wake = threading.Condition(threading.Lock())
         self._stopping = False
         self._threads: list[threading.Thread] = []
@@ -91,14 +109,16 @@ class Combiner(Generic[T, R]):
         """
         if not items:
             return []
-        job: _Job[T, R] = _Job(items, time.monotonic() + self._limits.timeout)
+        weight = sum(map(self._weigh, items)) + ITEM_OVERHEAD * len(items)
+        job: _Job[T, R] = _Job(items, weight, time.monotonic() + self._limits.timeout)
         with self._wake:
             if self._stopping or not self._threads:
                 raise UnavailableError(f"{self._what} is stopping")
-            if self._pending + len(items) > self._limits.max_pending and self._pending:
+            if self._pending_bytes + weight > self._limits.max_pending_bytes and self._pending:
                 raise TooManyError(f"{self._what} has no room now")
             self._jobs.append(job)
             self._pending += len(items)
+            self._pending_bytes += weight
             self._wake.notify()
         if not self._wait(job, self._limits.timeout if silence is None else silence):
             job.deadline = 0.0  # nobody waits for it: if it is not under way yet, it need not be
@@ -128,9 +148,12 @@ class Combiner(Generic[T, R]):
                     return None
                 self._wake.wait()
             batch = [self._jobs.popleft()]
-            size = len(batch[0].items)
-            while self._jobs and size + len(self._jobs[0].items) <= self._limits.max_batch:
+            size, weight = len(batch[0].items), batch[0].weight
+            while self._jobs:
                 size += len(self._jobs[0].items)
+                weight += self._jobs[0].weight
+                if size > self._limits.max_batch or weight > self._limits.max_batch_bytes:
+                    break
                 batch.append(self._jobs.popleft())
             return batch
 
@@ -151,6 +174,7 @@ class Combiner(Generic[T, R]):
             self._heard = time.monotonic()
             with self._wake:
                 self._pending -= sum(len(job.items) for job in batch)
+                self._pending_bytes -= sum(job.weight for job in batch)
             for job in batch:
                 job.latch.release()
 

@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from common.combining import Combiner, Limits
 from logger.domain import LogEntry
 from logger.ports import LogStore
+from protos.limits import MAX_FIELDS_BYTES
 
 
 class LogWriter:
     """Thread-safe."""
 
     def __init__(self, store: LogStore, limits: Limits | None = None) -> None:
-        self._combiner: Combiner[LogEntry, bool] = Combiner(store.insert, what="the log store", limits=limits)
+        self._combiner: Combiner[LogEntry, bool] = Combiner(
+            store.insert, what="the log store", weigh=_weight, limits=limits
+        )
         self.start = self._combiner.start
         self.stop = self._combiner.stop
 
@@ -28,3 +31,8 @@ class LogWriter:
         Raises TooManyError (nothing taken), UnavailableError, or DeadlineError (unknown whether stored; the same ids may be sent again).
         """
         return self._combiner.submit(entries)
+
+
+def _weight(entry: LogEntry) -> int:
+    # fields are 64 KiB of JSON at most; what they are exactly would cost more to find out than it is worth
+    return len(entry.data) if entry.fields is None else len(entry.data) + MAX_FIELDS_BYTES // 16

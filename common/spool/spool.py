@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.combining import Combiner, Limits
+from common.combining import MIB, Combiner, Limits
 from common.errors import TooManyError, UnavailableError
 from common.spool.frames import frame_size
 from common.spool.slot import REFUSED, SUFFIX, Slot
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 MAX_SLOTS = 64
 # After a folder could not be used, it is not looked at again for this long.
 REST_SECONDS = 1.0
-_LIMITS = Limits(lanes=1, max_batch=5_000, max_pending=50_000, timeout=5.0)
+_LIMITS = Limits(lanes=1, max_batch=5_000, max_pending_bytes=32 * MIB, timeout=5.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Spool:
         self._lock = threading.Lock()
         # bytes on their way into the slot
         self._coming = 0
-        self._combiner: Combiner[bytes, None] = Combiner(self._write, what="the spool", limits=_LIMITS)
+        self._combiner: Combiner[bytes, None] = Combiner(self._write, what="the spool", weigh=len, limits=_LIMITS)
 
     def start(self) -> None:
         """Call after the fork. A folder that cannot be used now is tried again later."""

@@ -3,11 +3,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from common.combining import Combiner, Limits
-from common.errors import DeadlineError
+from common.combining import MIB, Combiner, Limits
+from common.errors import DeadlineError, TooManyError
 from tests.waiting import eventually
 
 SILENCE = 0.2
@@ -33,7 +34,7 @@ def gate() -> Gate:
 
 @pytest.fixture
 def combiner(gate) -> Iterator[Combiner[int, int]]:
-    combiner = Combiner(gate, what="the store", limits=Limits(lanes=1, timeout=5.0))
+    combiner = Combiner(gate, what="the store", weigh=lambda _: 1, limits=Limits(lanes=1, timeout=5.0))
     combiner.start()
     yield combiner
     gate.open.set()
@@ -55,7 +56,7 @@ def test_who_waits_while_others_are_carried_out_keeps_waiting():
         return items
 
     never = threading.Event()
-    combiner = Combiner(slowly, what="the store", limits=Limits(lanes=1, max_batch=1, timeout=5.0))
+    combiner = Combiner(slowly, what="the store", weigh=lambda _: 1, limits=Limits(lanes=1, max_batch=1, timeout=5.0))
     combiner.start()
     results: list[int] = []
     threads = [
@@ -82,3 +83,41 @@ def test_what_nobody_waits_for_any_more_is_not_begun(combiner, gate):
     assert combiner.submit([3]) == [3]
     assert gate.begun == [[1], [3]]
     eventually(lambda: combiner.pending == 0)
+
+
+def test_heavy_items_make_small_batches():
+    sizes: list[int] = []
+    first = threading.Event()
+
+    def note(items: list[bytes]) -> list[int]:
+        assert first.wait(10)
+        sizes.append(len(items))
+        return [len(item) for item in items]
+
+    limits = Limits(lanes=1, max_batch=100, max_batch_bytes=3 * MIB, timeout=5.0)
+    combiner = Combiner(note, what="the store", weigh=len, limits=limits)
+    combiner.start()
+    with ThreadPoolExecutor(8) as pool:
+        taken = [pool.submit(combiner.submit, [bytes(MIB)]) for _ in range(8)]
+        eventually(lambda: combiner.pending == 8)
+        first.set()
+        assert [list(each.result(5)) for each in taken] == [[MIB]] * 8
+    combiner.stop()
+
+    assert max(sizes) <= 2
+    assert sum(sizes) == 8
+
+
+def test_a_few_heavy_items_fill_the_room_as_many_light_ones_do(gate):
+    limits = Limits(lanes=1, max_pending_bytes=4 * MIB, timeout=5.0)
+    combiner = Combiner(gate, what="the store", weigh=lambda _: MIB, limits=limits)
+    combiner.start()
+    with ThreadPoolExecutor(1) as pool:
+        taken = pool.submit(combiner.submit, [1, 2, 3])
+        eventually(lambda: combiner.pending == 3)
+        with pytest.raises(TooManyError):
+            combiner.submit([4])
+        gate.open.set()
+        taken.result(5)
+    assert combiner.submit([4]) == [4]
+    combiner.stop()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from common.combining import Limits
+from common.combining import ITEM_OVERHEAD, Limits
 from common.errors import DeadlineError, TooManyError, UnavailableError
 from logger.domain import Draft, LogEntry, accept, arrival
 from logger.memory import MemoryLogStore
@@ -115,7 +115,7 @@ def test_a_bug_in_the_store_is_told_as_unavailable_without_its_text(store, make_
 
 
 def test_a_full_queue_refuses_instead_of_growing(store, make_writer):
-    writer = make_writer(max_pending=3)
+    writer = make_writer(max_pending_bytes=3 * (ITEM_OVERHEAD + 4))
     with ThreadPoolExecutor(1) as pool:
         taken = pool.submit(writer.write, [entry(), entry(), entry()])
         assert store.entered.wait(5)
