@@ -19,7 +19,7 @@ from tests.bench.doors import LOG_DOOR, LOGIN, LOGIN_DOOR, new_tag
 from tests.bench.figures import Sample
 from tests.bench.measuring import Bench
 from tests.bench.rows import Facts, Row, judged, of_samples
-from tests.bench.target import timed_restart
+from tests.bench.target import TargetError, timed_restart
 from tests.system import ROOT
 
 # The logins run so much longer than the log door that they saturate all of its run. Seconds.
@@ -122,7 +122,7 @@ def starts(bench: Bench) -> Iterator[Row]:
 
 
 def cold_start() -> float:
-    """Seconds of `make up` with no `.local`: packages and servers are fetched again. Raises CalledProcessError."""
+    """Seconds of `make up` with no `.local`: packages and servers are fetched again. Raises TargetError."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     with tempfile.TemporaryDirectory(prefix="bench-cold-") as folder:
         for name in filter(None, listed.stdout.split("\0")):
@@ -135,14 +135,17 @@ def cold_start() -> float:
 
         def runner(*words: str) -> None:
             call = [*command, *words]
-            subprocess.run(call, cwd=folder, env=environment, timeout=_COLD_LIMIT, check=True, stdout=sys.stderr)
+            done = subprocess.run(
+                call, cwd=folder, env=environment, timeout=_COLD_LIMIT, check=False, stdout=sys.stderr
+            )
+            if done.returncode:
+                raise TargetError(f"make {words[0]} failed in a fresh copy; its output is above")
 
         began = time.monotonic()
-        try:
-            runner("up", "--ports", "auto")
-            return time.monotonic() - began
-        finally:
-            runner("down")
+        runner("up", "--ports", "auto")  # one that fails leaves nothing running
+        taken = time.monotonic() - began
+        runner("down")
+    return taken
 
 
 def _system_python() -> str:
