@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 # The runner's commands are started from a process that has gRPC's threads; it must not say so each time.
@@ -32,20 +32,27 @@ def main(arguments: Sequence[str]) -> int:
     if not selection:
         say(f"nothing matches {given.only}; parts: {', '.join(PARTS)}; faults: {', '.join(FAULTS)}")
         return 2
+    state = given.state.resolve() if given.state else Path(tempfile.mkdtemp(prefix="faults-"))
     try:
-        with _state(given.state) as state:
-            rows = run_all(selection, DOORS, state=state, runs=given.runs, calm=given.seconds, out=given.out)
+        rows = run_all(selection, DOORS, state=state, runs=given.runs, calm=given.seconds, out=given.out)
     except FaultsError as error:
         say(str(error))
+        say(f"logs and data are kept in {state}")
         return 2
-    return _conclude(rows)
+    return _conclude(rows, state, keep=given.state is not None)
 
 
-def _conclude(rows: Sequence[Row]) -> int:
+def _conclude(rows: Sequence[Row], state: Path, *, keep: bool) -> int:
+    """What is needed to find a cause is deleted only when there is nothing to find."""
+    is_good = all(row.is_good for row in rows)
     say(report.totals(rows))
     say()
     say(report.LEGEND)
-    return 0 if all(row.is_good for row in rows) else 1
+    if not is_good:
+        say(f"logs and data are kept in {state}")
+    elif not keep:
+        shutil.rmtree(state)
+    return 0 if is_good else 1
 
 
 def _selected(only: str) -> list[tuple[str, str]]:
@@ -55,15 +62,6 @@ def _selected(only: str) -> list[tuple[str, str]]:
     return [
         (part, fault) for part, fault in every_row() if any(a in {"", part} and b in {"", fault} for a, b in wanted)
     ]
-
-
-@contextmanager
-def _state(given: Path | None) -> Iterator[Path]:
-    if given is not None:
-        yield given.resolve()
-        return
-    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-        yield Path(folder)
 
 
 def _parser() -> argparse.ArgumentParser:
