@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+import socketserver
+import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -189,3 +194,38 @@ def test_two_processes_of_the_broker_spool_beside_each_other(system, log_documen
             system.start("rabbitmq")
             system.start("logger")
         all_stored_once(log_documents, name, 2)
+
+
+class FullLogger(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        for line in self.rfile:
+            error = "too many requests: the log store has no room now"
+            self.wfile.write(
+                json.dumps({"id": json.loads(line)["id"], "result": None, "error": error}).encode() + b"\n"
+            )
+
+
+@contextmanager
+def full_logger() -> Iterator[str]:
+    """The address of a JSON-RPC server that has no room for any entry."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), FullLogger) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_a_log_store_without_room_sends_the_writer_back_and_fills_no_queue(system, log_documents, name, tmp_path):
+    with (
+        full_logger() as address,
+        own_service(system, "broker", LOGGER_RPC_ADDRESS=address, SPOOL_DIR=str(tmp_path)) as url,
+    ):
+        refused = log(system, name, "rpc", url=url)
+        other = log(system, name, "grpc", url=url)
+        many = requests.post(f"{url}/api/v1/logs?via=rpc", json=[{"name": name, "data": "y"}] * 3, timeout=15)
+
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
+    assert (many.status_code, many.headers["Retry-After"]) == (429, "1")
+    assert other.json()["data"]["stored"] == "mongodb"
+    assert log(system, name, "amqp", data="the last").status_code == 202
+    all_stored_once(log_documents, name, 2)

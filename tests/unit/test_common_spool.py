@@ -346,6 +346,41 @@ def test_whatever_a_killed_process_acknowledged_is_there_in_order(tmp_path, line
         assert mine == list(range(len(mine)))
 
 
+GREENLETS = """
+import gevent.monkey
+slow = __import__("time").sleep
+gevent.monkey.patch_all()
+import os, sys, time
+from pathlib import Path
+from common.spool.spool import Spool
+os.fdatasync = lambda descriptor: slow(0.5)
+spool = Spool(Path(sys.argv[1]), max_bytes=10**6)
+spool.start()
+append = gevent.spawn(spool.append, [b"x"])
+ticks = 0
+while not append.ready():
+    time.sleep(0.01)
+    ticks += 1
+append.get()
+spool.stop()
+print(ticks)
+"""
+
+
+def test_a_slow_disk_holds_up_no_other_greenlet(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", GREENLETS, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 5
+
+
 # --- replay ---------------------------------------------------------------------------------------------------------
 
 
