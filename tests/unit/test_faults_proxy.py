@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from contextlib import suppress
 
 import pytest
 
+from tests.faults.network import Callers
 from tests.proxy import Proxy
 from tests.waiting import eventually
 
@@ -115,3 +117,11 @@ def test_a_reset_ends_open_connections_and_lets_new_ones_in(proxy, connect):
 
     eventually(lambda: old.recv(1) == b"")
     assert ask(connect(), b"2") == b"2"
+
+
+def test_callers_are_known_by_the_ports_of_their_processes(connect):
+    port = connect().getsockname()[1]
+
+    assert Callers([os.getpid()])(port)
+    assert not Callers([os.getppid()])(port)
+    assert not Callers([])(port)
