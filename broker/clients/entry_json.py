@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -31,7 +30,7 @@ def as_members(order: LogOrder) -> dict[str, Any]:
 
 def to_record(order: LogOrder) -> bytes:
     """All of an order, for the spool."""
-    return orjson.dumps(asdict(order))
+    return orjson.dumps(order)
 
 
 def from_record(record: bytes) -> LogOrder:
