@@ -21,8 +21,9 @@ REFUSAL = "too many logins at the moment"
 class Gate:
     def __init__(self, *, slots: int, waiting: int, patience: float = PATIENCE_SECONDS) -> None:
         """`slots` enter at once, `waiting` more wait up to `patience` seconds each."""
+        self.slots = slots
         self._room = threading.BoundedSemaphore(slots + waiting)
-        self._slots = threading.BoundedSemaphore(slots)
+        self._free = threading.BoundedSemaphore(slots)
         self._patience = patience
 
     @contextmanager
@@ -31,12 +32,12 @@ class Gate:
         if not self._room.acquire(blocking=False):
             raise TooManyError(REFUSAL, retry_after=RETRY_SECONDS)
         try:
-            if not self._slots.acquire(timeout=self._patience):
+            if not self._free.acquire(timeout=self._patience):
                 raise TooManyError(REFUSAL, retry_after=RETRY_SECONDS)
             try:
                 yield
             finally:
-                self._slots.release()
+                self._free.release()
         finally:
             self._room.release()
 

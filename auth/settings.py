@@ -14,7 +14,7 @@ LOWEST_PRODUCTION_COST = 10
 
 class AuthSettings(Settings):
     auth_port: int = Field(default=8081, gt=0, lt=65536)
-    auth_threads: int = Field(default=48, ge=4)
+    auth_threads: int = Field(default=96, ge=4)
     dsn: str = "host=127.0.0.1 port=17432 user=auth password=password dbname=users"
     # Seed 001: cost 12. Each step doubles the time of a login; 16 already takes seconds.
     bcrypt_cost: int = Field(default=12, ge=4, le=16)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +9,7 @@ import pytest
 
 from auth import gate as gate_module
 from auth.gate import Gate, gate_for
-from auth.passwords import BcryptPasswords, hash_password
+from auth.passwords import NICENESS, BcryptPasswords, hash_password
 from common.errors import TooManyError
 from tests.waiting import eventually
 
@@ -134,4 +135,17 @@ def test_logins_never_take_every_thread_and_never_more_slots_than_cores(monkeypa
     gate = gate_for(threads)
 
     assert gate._room._value == most
-    assert gate._slots._value == min(2, most // 2)
+    assert gate.slots == min(2, most // 2)
+
+
+def test_a_check_gives_way_to_everything_else_that_wants_a_core(monkeypatch, passwords):
+    priorities: list[int] = []
+
+    def note(_password: bytes, _stored: bytes) -> bool:
+        priorities.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return True
+
+    monkeypatch.setattr("auth.passwords.bcrypt.checkpw", note)
+    passwords.matches("verysecret", None)
+
+    assert priorities == [min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)]
