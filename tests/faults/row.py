@@ -16,7 +16,7 @@ from tests.faults.store import Store, drained
 from tests.faults.writing import LAST_SECONDS, Writer
 from tests.waiting import eventually
 
-WARM_SECONDS = 20.0
+WARM_SECONDS = 60.0
 # Load before the fault and after everything works again.
 CALM_SECONDS = 2.0
 BACK_SECONDS = 60.0
