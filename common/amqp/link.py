@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import socket
 import threading
 import time
 from collections.abc import Mapping
@@ -18,6 +19,10 @@ from common.errors import AppError, DeadlineError, UnavailableError
 
 CONNECT_SECONDS = 3
 HEARTBEAT_SECONDS = 30
+# A paused broker accepts bytes and answers nothing: reads and writes give up as well. The driver's own TCP_USER_TIMEOUT of one second
+# would end the connection while the broker's flow control only reads nothing for a while; it is in milliseconds.
+_USER_TIMEOUT = {socket.TCP_USER_TIMEOUT: 10_000} if hasattr(socket, "TCP_USER_TIMEOUT") else {}
+TRANSPORT_OPTIONS = {"read_timeout": 10, "write_timeout": 10, "socket_settings": _USER_TIMEOUT}
 # A look at the socket that does not wait.
 GLANCE_SECONDS = 0.001
 
@@ -62,8 +67,7 @@ class Link:
             url,
             connect_timeout=CONNECT_SECONDS,
             heartbeat=HEARTBEAT_SECONDS,
-            # a paused broker accepts bytes and answers nothing: reads and writes give up as well
-            transport_options={"read_timeout": 10, "write_timeout": 10},
+            transport_options=dict(TRANSPORT_OPTIONS),
         )
         try:
             # without this, kombu makes its callers wait two seconds for a second attempt

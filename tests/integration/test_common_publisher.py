@@ -164,6 +164,27 @@ def test_a_paused_rabbitmq_costs_the_time_out_and_no_more(system, name, topology
     publisher.stop()
 
 
+def test_a_rabbitmq_that_reads_nothing_for_two_seconds_costs_no_message(system, publisher, name):
+    """As under its own flow control: the window of the connection closes, which is no dead peer."""
+    many = [Message(name, "in.x", b"x" * 200_000, message_id=secrets.token_hex(8)) for _ in range(100)]
+    eventually(lambda: publisher.check() is None)
+    server = psutil.Process(system.part("rabbitmq")["pid"])
+    processes = [server, *server.children(recursive=True)]
+    with ThreadPoolExecutor(1) as pool:
+        for process in processes:
+            process.send_signal(signal.SIGSTOP)
+        try:
+            paused = time.monotonic()
+            sent = pool.submit(publisher.outcomes, many)
+            eventually(lambda: time.monotonic() - paused > 2.5)
+        finally:
+            for process in processes:
+                process.send_signal(signal.SIGCONT)
+
+        assert sent.result(timeout=20) == [None] * 100
+    assert waiting(system, name) == 100
+
+
 def test_a_publisher_that_stopped_refuses(publisher, name):
     publisher.stop()
 
