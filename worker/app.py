@@ -10,6 +10,7 @@ from celery import Celery, signals
 from celery.utils.nodenames import default_nodename
 from kombu import Exchange, Queue
 
+from common.amqp.link import TRANSPORT_OPTIONS
 from common.amqp.publisher import Publisher
 from common.amqp.topology import Exchange as TopicExchange
 from common.amqp.topology import Topology, archive_queue, work_queue
@@ -110,7 +111,7 @@ def _configuration(settings: WorkerSettings) -> dict[str, Any]:
         "broker_channel_error_retry": True,
         "broker_heartbeat": 30,
         # Without them a broker that accepts bytes and answers nothing would hold the event loop for ever.
-        "broker_transport_options": {"read_timeout": 10, "write_timeout": 10},
+        "broker_transport_options": dict(TRANSPORT_OPTIONS),
         "worker_redirect_stdouts": False,
         "worker_hijack_root_logger": False,
     }

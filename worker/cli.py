@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import logging
 import os
 import sys
@@ -14,14 +13,13 @@ from common.clock import SystemClock
 from common.errors import AppError
 from common.settings import load
 from protos.topics import LOGS, LOGS_RETRIES
-from worker.clients.archive import Archive, opened
+from worker.clients.archive import PORTION, Archive, opened
+from worker.clients.messages import portions
 from worker.letters import Letter, Selection, to_json
 from worker.settings import WorkerSettings
 
 LIST_LIMIT = 50
 REASON_WIDTH = 48
-# Confirmed together; a portion holds this many letters in memory.
-PORTION = 100
 
 # An exit code, as a command returns it.
 DONE, FAILED, MISUSED = 0, 1, 2
@@ -140,7 +138,7 @@ def _replay(archive: Archive, options: argparse.Namespace) -> int:
         return _rehearse(selected, options, "would be replayed")
     at = SystemClock().now().isoformat(timespec="milliseconds")
     done = failed = 0
-    for portion in _portions(selected):
+    for portion in portions(selected, most=PORTION):
         whole = [each for each in portion if each.replayable]
         outcomes = [
             (each, error and error.message) for each, error in zip(whole, archive.replay(whole, at=at), strict=True)
@@ -154,11 +152,6 @@ def _replay(archive: Archive, options: argparse.Namespace) -> int:
                 failed += 1
                 _tell(f"not replayed: {letter.id}: {problem}")
     return _counted(done, "replayed", options, missed=failed > 0)
-
-
-def _portions(letters: Iterator[Letter]) -> Iterator[list[Letter]]:
-    while portion := list(itertools.islice(letters, PORTION)):
-        yield portion
 
 
 def _purge(archive: Archive, options: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ from worker.wire import UNREADABLE
 
 
 class Channel:
-    """A broker's channel with these messages in the archive, that remembers what it was told."""
+    """A broker's channel with these messages in the archive, that remembers what it was told; what is not acknowledged goes back."""
 
     def __init__(self, *messages: amqp.Message) -> None:
         self.told: list[tuple] = []
@@ -48,9 +48,6 @@ class Channel:
 
     def basic_ack(self, tag: int) -> None:
         self.told.append(("ack", tag))
-
-    def basic_reject(self, tag: int, *, requeue: bool) -> None:
-        self.told.append(("return", tag, requeue))
 
     def close(self) -> None:
         self.told.append(("close",))
@@ -90,7 +87,7 @@ def test_a_letter_is_deleted_after_its_copy_is_confirmed_and_the_others_go_back(
     held.close()
 
     assert [bool(each) for each in outcomes] == [False, True, False]
-    assert channel.told[1:] == [("publish", 3), ("ack", 1), ("ack", 3), ("cancel",), ("return", 2, True), ("close",)]
+    assert channel.told[1:] == [("publish", 3), ("ack", 1), ("ack", 3), ("cancel",), ("close",)]
     assert {each.exchange for each in outbox.sent} == {"logs.requeue"}
 
 
@@ -115,7 +112,7 @@ def test_a_letter_that_was_looked_at_often_is_renewed_before_the_old_one_goes():
 
     held.close()
 
-    assert channel.told[1:] == [("cancel",), ("publish", 1), ("ack", 1), ("return", 2, True), ("close",)]
+    assert channel.told[1:] == [("cancel",), ("publish", 1), ("ack", 1), ("close",)]
     (copy,) = outbox.sent
     assert (copy.exchange, copy.routing_key, copy.message_id) == ("logs.dlx", "log.ERROR", "a")
     assert copy.headers == {"x-reason": "odd", "x-death": [{"queue": "q"}]}

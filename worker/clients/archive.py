@@ -16,11 +16,12 @@ from typing import Any
 import amqp
 from kombu import Connection
 
+from common.amqp.link import TRANSPORT_OPTIONS
 from common.amqp.publisher import Publisher
 from common.amqp.topology import Topology, declare
 from common.errors import AppError, UnavailableError
 from protos.topics import LOGS_DEAD_EXCHANGE, LOGS_DEAD_QUEUE, LOGS_REQUEUE_EXCHANGE
-from worker.clients.messages import copy_of, is_writable
+from worker.clients.messages import copy_of, is_writable, portions
 from worker.domain import Delivery
 from worker.history import Headers, deliveries_before, replayed, without_counters
 from worker.letters import Letter, letter_of
@@ -34,7 +35,8 @@ MOST = 65_535
 WORN_DELIVERIES = 10
 # Of letters that are to be renewed; the others are at the next look.
 RENEWED_BYTES = 64 * 1024 * 1024
-PORTION = 100
+# Letters whose copies are confirmed together.
+PORTION = 500
 
 
 class Archive:
@@ -46,7 +48,6 @@ class Archive:
         self._worn: dict[int, Letter] = {}
         self._worn_bytes = 0
         self._consumer = ""
-        self._held: dict[int, None] = {}
         self.ready: int = channel.queue_declare(LOGS_DEAD_QUEUE, passive=True).message_count
         # Letters whose routing key cannot be read; they stay where they are.
         self.unreadable = 0
@@ -75,7 +76,6 @@ class Archive:
     def done(self, letters: Sequence[Letter]) -> None:
         """Deletes them."""
         for letter in letters:
-            del self._held[letter.delivery.tag]
             self._worn.pop(letter.delivery.tag, None)
             self._channel.basic_ack(letter.delivery.tag)
 
@@ -88,11 +88,9 @@ class Archive:
         if self._consumer:
             self._channel.basic_cancel(self._consumer)
         worn = [each for each in self._worn.values() if is_writable(each.delivery.headers)]
-        for start in range(0, len(worn), PORTION):
-            self._moved(worn[start : start + PORTION], LOGS_DEAD_EXCHANGE, without_counters)
-        # One by one: RabbitMQ 4.3 does not count what is given back in so many words, and counts what a closed channel leaves.
-        for tag in self._held:
-            self._channel.basic_reject(tag, requeue=True)
+        for portion in portions(worn, most=PORTION):
+            self._moved(portion, LOGS_DEAD_EXCHANGE, without_counters)
+        # In one step: returned one by one, thousands of letters would be out of sight for seconds after the command.
         self._channel.close()
 
     def _moved(
@@ -116,7 +114,6 @@ class Archive:
         properties = message.properties
         headers = properties.get("application_headers") or {}
         tag = message.delivery_info["delivery_tag"]
-        self._held[tag] = None
         letter = letter_of(Delivery(tag, body, message.delivery_info["routing_key"], headers, properties))
         worn = deliveries_before(headers) >= WORN_DELIVERIES and UNREADABLE not in properties
         if worn and self._worn_bytes + len(body) <= RENEWED_BYTES:
@@ -138,7 +135,7 @@ def opened(url: str, topology: Topology, *, timeout: float) -> Iterator[Archive]
         return publishers[0]
 
     connection = Connection(
-        url, connect_timeout=CONNECT_SECONDS, heartbeat=0, transport_options={"read_timeout": 10, "write_timeout": 10}
+        url, connect_timeout=CONNECT_SECONDS, heartbeat=0, transport_options=dict(TRANSPORT_OPTIONS)
     )
     try:
         channel: Any = connection.channel()

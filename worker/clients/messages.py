@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol, TypeVar
 
 from amqp.serialization import dumps
 
 from common.amqp.link import Message
 from common.ids import new_record_id
-from worker.domain import Delivery, Postponed, Rejected
+from worker.domain import Delivery
 
 # Headers travel in one frame, 128 KiB by default; a larger one makes the broker close the connection.
 MAX_HEADER_BYTES = 100_000
@@ -20,7 +20,15 @@ PORTION_BYTES = 8 * 1024 * 1024
 _NOT_REPEATABLE = {"user_id": "x-original-user-id", "expiration": "x-original-expiration"}
 _CARRIED = ("content_type", "content_encoding", "correlation_id", "reply_to", "priority", "timestamp", "type", "app_id")
 
-S = TypeVar("S", Rejected, Postponed)
+
+class Delivered(Protocol):
+    """What is made of a delivery."""
+
+    @property
+    def delivery(self) -> Delivery: ...
+
+
+S = TypeVar("S", bound=Delivered)
 
 
 def copy_of(delivery: Delivery, *, exchange: str, headers: Mapping[str, object], record_id: str = "") -> Message:
@@ -49,12 +57,12 @@ def is_writable(headers: Mapping[str, object]) -> bool:
         return False
 
 
-def portions(messages: Sequence[S]) -> Iterator[list[S]]:
+def portions(messages: Iterable[S], *, most: int = PORTION_MESSAGES) -> Iterator[list[S]]:
     portion: list[S] = []
     weight = 0
     for each in messages:
         size = len(each.delivery.body)
-        if portion and (len(portion) >= PORTION_MESSAGES or weight + size > PORTION_BYTES):
+        if portion and (len(portion) >= most or weight + size > PORTION_BYTES):
             yield portion
             portion, weight = [], 0
         portion.append(each)
