@@ -8,8 +8,12 @@ from __future__ import annotations
 import json
 import logging
 import logging.config
+import threading
 import traceback
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -24,6 +28,11 @@ logging.logMultiprocessing = False
 
 VERSION = "0.1.0"
 
+# INFO lines may wait this long for others, so that a busy service writes many at a time; from WARNING on a line waits for nothing.
+LINGER_SECONDS = 0.1
+MOST_WAITING = 200
+
+_ALWAYS = len(vars(logging.makeLogRecord({})))
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 
@@ -43,14 +52,78 @@ class ServiceFilter(logging.Filter):
 
 
 def _extras(record: logging.LogRecord) -> dict[str, Any]:
-    return {name: value for name, value in vars(record).items() if name not in _STANDARD and not name.startswith("_")}
+    # what a record always has was set first, so all that is not of interest need not be looked at
+    added = islice(vars(record).items(), _ALWAYS, None)
+    return {name: value for name, value in added if name not in _STANDARD and not name.startswith("_")}
+
+
+class LineHandler(logging.StreamHandler[Any]):
+    """Writes each line at once, or, between `start` and `stop`, many together: then a killed process loses a tenth of a second of INFO."""
+
+    def __init__(self, stream: Any = None) -> None:  # noqa: ANN401 - as in the base class
+        super().__init__(stream)
+        self._lines: list[str] = []
+        self._stopped: threading.Event | None = None
+
+    def start(self) -> None:
+        """Starts a thread, so call after the fork."""
+        self._stopped = threading.Event()
+        threading.Thread(target=self._flush_often, args=(self._stopped,), name="log-lines", daemon=True).start()
+
+    def stop(self) -> None:
+        if self._stopped is not None:
+            self._stopped.set()
+        self._stopped = None
+        self.flush()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._lines.append(self.format(record))
+        except Exception:  # noqa: BLE001 - logging's own way: a line that cannot be written does not end the work
+            self.handleError(record)
+            return
+        if self._stopped is None or record.levelno >= logging.WARNING or len(self._lines) >= MOST_WAITING:
+            self.flush()
+
+    def flush(self) -> None:
+        with self.lock or nullcontext():
+            lines, self._lines = self._lines, []
+            if lines:
+                self.stream.write("\n".join(lines) + "\n")
+            if not self.stream.closed:
+                self.stream.flush()
+
+    def _flush_often(self, stopped: threading.Event) -> None:
+        while not stopped.wait(LINGER_SECONDS):
+            if self._lines:
+                self.flush()
+
+
+def line_handlers() -> list[LineHandler]:
+    return [handler for handler in logging.getLogger().handlers if isinstance(handler, LineHandler)]
+
+
+def start_batches() -> None:
+    """From now on a busy process writes many lines at a time. Call after the fork."""
+    for handler in line_handlers():
+        handler.start()
+
+
+def stop_batches() -> None:
+    for handler in line_handlers():
+        handler.stop()
+
+
+@lru_cache(maxsize=4)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         extras = _extras(record)
         line: dict[str, Any] = {
-            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "ts": f"{_second(int(record.created))}.{int(record.msecs):03d}Z",
             "level": record.levelname,
             "service": extras.pop("service", ""),
             "version": VERSION,
@@ -87,7 +160,7 @@ def logging_config(service: str, *, level: str, style: str) -> dict[str, Any]:
         "formatters": {"line": {"()": formatter}},
         "handlers": {
             "out": {
-                "class": "logging.StreamHandler",
+                "class": "common.logs.LineHandler",
                 "stream": "ext://sys.stdout",
                 "formatter": "line",
                 "filters": ["service"],

@@ -10,6 +10,7 @@ from flask import Flask, Response, current_app, request
 from flask.json.provider import JSONProvider
 
 from common.lifecycle import Lifecycle
+from common.logs import start_batches, stop_batches
 from common.web.access import is_quiet
 from common.web.edge import QUIET, ROUTE, Edge
 from common.web.errors import register_errors
@@ -43,7 +44,9 @@ def create_flask(
     app.json = OrjsonProvider(app)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1
     app.url_map.strict_slashes = False
-    app.extensions["lifecycle"] = lifecycle or Lifecycle()
+    lifecycle = lifecycle or Lifecycle()
+    lifecycle.add("log lines", start=start_batches, stop=stop_batches)
+    app.extensions["lifecycle"] = lifecycle
     app.before_request(_name_route)
     app.wsgi_app = Edge(app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way to wrap an application
     register_errors(app)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import logging
 import sys
@@ -7,7 +8,8 @@ import sys
 import pytest
 
 from common import context
-from common.logs import JsonFormatter, ServiceFilter
+from common.logs import JsonFormatter, LineHandler, ServiceFilter
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -65,3 +67,44 @@ def test_a_failure_brings_its_type_and_its_stack(line):
 
     assert parsed["error.type"] == "ValueError"
     assert "test_common_logs" in parsed["error.stack"]
+
+
+@pytest.fixture
+def handler():
+    handler = LineHandler(io.StringIO())
+    yield handler
+    handler.stop()
+
+
+def record(level: int, message: str) -> logging.LogRecord:
+    return logging.LogRecord("x", level, "file.py", 1, message, (), None)
+
+
+def test_a_line_is_written_at_once_unless_batches_have_been_started(handler):
+    handler.handle(record(logging.INFO, "first"))
+
+    assert handler.stream.getvalue() == "first\n"
+
+
+def test_a_batch_is_written_in_order_by_the_first_line_that_matters(handler):
+    handler.start()
+    handler.handle(record(logging.INFO, "first"))
+    handler.handle(record(logging.INFO, "second"))
+    handler.handle(record(logging.ERROR, "third"))
+
+    assert handler.stream.getvalue() == "first\nsecond\nthird\n"
+
+
+def test_a_line_of_a_quiet_process_waits_for_a_moment_only(handler):
+    handler.start()
+    handler.handle(record(logging.INFO, "alone"))
+
+    eventually(lambda: handler.stream.getvalue() == "alone\n", seconds=2)
+
+
+def test_nothing_is_left_behind_when_batches_end(handler):
+    handler.start()
+    handler.handle(record(logging.INFO, "last"))
+    handler.stop()
+
+    assert handler.stream.getvalue() == "last\n"
