@@ -10,7 +10,7 @@ import logging
 import logging.config
 import threading
 import traceback
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
@@ -88,10 +88,12 @@ class LineHandler(logging.StreamHandler[Any]):
     def flush(self) -> None:
         with self.lock or nullcontext():
             lines, self._lines = self._lines, []
-            if lines:
-                self.stream.write("\n".join(lines) + "\n")
-            if not self.stream.closed:
-                self.stream.flush()
+            # a full disk under the lines must not fail the work they tell of, nor end the thread that writes them
+            with suppress(OSError):
+                if lines:
+                    self.stream.write("\n".join(lines) + "\n")
+                if not self.stream.closed:
+                    self.stream.flush()
 
     def _flush_often(self, stopped: threading.Event) -> None:
         while not stopped.wait(LINGER_SECONDS):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
@@ -108,3 +109,40 @@ def test_nothing_is_left_behind_when_batches_end(handler):
     handler.stop()
 
     assert handler.stream.getvalue() == "last\n"
+
+
+class FullDisk(io.StringIO):
+    """A stream that takes nothing until there is `room`."""
+
+    room = False
+    refused = 0
+
+    def write(self, text: str) -> int:
+        if not self.room:
+            self.refused += 1
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+@pytest.mark.parametrize("level", [logging.INFO, logging.ERROR])
+def test_a_stream_that_takes_no_lines_fails_nobody_s_work(handler, level):
+    handler.setStream(FullDisk())
+
+    handler.handle(record(level, "lost"))
+
+    handler.start()
+    handler.handle(record(level, "lost"))
+    handler.stop()
+
+
+def test_lines_are_written_again_when_the_stream_takes_them(handler):
+    full = FullDisk()
+    handler.setStream(full)
+    handler.start()
+    handler.handle(record(logging.INFO, "lost"))
+    eventually(lambda: full.refused, seconds=2)
+
+    full.room = True
+    handler.handle(record(logging.INFO, "kept"))
+
+    eventually(lambda: full.getvalue() == "kept\n", seconds=2)
