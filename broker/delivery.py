@@ -9,13 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from broker.domain import SPOOL, LogOrder, Receipt, Result, Via
+from broker.domain import LogOrder, Receipt, Result, Via
 from common.errors import AppError, InvalidError, TooManyError, UnavailableError
 
-_WORDS = {
-    Via.AMQP: "queued: the log store cannot be reached",
-    SPOOL: "spooled: neither the log store nor the message queue can be reached",
-}
+_QUEUED_INSTEAD = "queued: the log store cannot be reached"
 
 
 class Way(Protocol):
@@ -65,7 +62,7 @@ class Delivery:
         missing: list[int] = []
         for place, answer in zip(state.missing, answers, strict=True):
             if isinstance(answer, Receipt):
-                state.results[place] = answer if first or answer.via not in _WORDS else _degraded(answer)
+                state.results[place] = answer if first else _degraded(answer)
             elif isinstance(answer, InvalidError):
                 state.results[place] = answer
             else:
@@ -84,4 +81,5 @@ class Delivery:
 
 
 def _degraded(receipt: Receipt) -> Receipt:
-    return Receipt(receipt.fate, _WORDS[receipt.via], receipt.via)
+    """The queue does not know that it stands in for the store; the spool always does."""
+    return Receipt(receipt.fate, _QUEUED_INSTEAD, receipt.via) if receipt.via == Via.AMQP else receipt

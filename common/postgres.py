@@ -1,4 +1,4 @@
-"""PostgreSQL: a pool with the seeds' limits, readiness, and errors in our own words."""
+"""PostgreSQL: a pool with the seeds' limits, and errors in our own words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg2
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -53,9 +53,3 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         if error.connection_invalidated:
             raise UnavailableError("the database cannot be used now") from error
         raise
-
-
-def check_postgres(engine: Engine) -> None:
-    """For readiness."""
-    with engine.connect() as connection:
-        connection.execute(text("SELECT 1"))

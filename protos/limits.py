@@ -11,8 +11,6 @@ MAX_DATA_BYTES = 1024 * 1024
 # In one call or request at every bulk door: more would keep every other writer waiting.
 MAX_ENTRIES = 1_000
 MAX_BULK_BODY = 4 * 1024 * 1024
-# A body's worth of entries with what protobuf and the services add.
-MAX_GRPC_MESSAGE = 8 * 1024 * 1024
 # The structured data of an entry, `fields`, as JSON.
 MAX_FIELDS_BYTES = 64 * 1024
 MAX_FIELDS_DEPTH = 5

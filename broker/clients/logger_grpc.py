@@ -9,12 +9,12 @@ import orjson
 from broker.clients.chunks import Missing, in_chunks, one_by_one
 from broker.domain import LogOrder, Receipt, Result, Via
 from common.errors import BadReplyError, InvalidError, UnsupportedError
-from common.rpc.grpc_client import GrpcClient
+from common.rpc.grpc_client import MAX_MESSAGE, GrpcClient
 from protos import logs_pb2, logs_pb2_grpc
-from protos.limits import MAX_ENTRIES, MAX_GRPC_MESSAGE
+from protos.limits import MAX_ENTRIES
 
 # Room for the frame of the message itself.
-_MAX_BYTES = MAX_GRPC_MESSAGE - 64 * 1024
+_MAX_BYTES = MAX_MESSAGE - 64 * 1024
 _STORED = Receipt("stored", "logged", Via.GRPC)
 _DUPLICATE = Receipt("duplicate", "logged", Via.GRPC)
 

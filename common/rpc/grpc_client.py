@@ -32,6 +32,7 @@ _SPOKEN: dict[grpc.StatusCode, type[AppError]] = {
     grpc.StatusCode.RESOURCE_EXHAUSTED: TooManyError,
 }
 
+# On both sides: twice the largest bulk body, for what protobuf and the services add to it.
 MAX_MESSAGE = 8 * 1024 * 1024
 
 # The words of grpc's own transport (gRPC core, chttp2) for a connection that was lost while a call was under way. The far side's own

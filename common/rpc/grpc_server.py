@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 
 from common import context
 from common.errors import BUG_MESSAGE, AppError, Kind, MalformedError
+from common.rpc.grpc_client import MAX_MESSAGE
 
 log = logging.getLogger("request")
 
@@ -33,8 +34,6 @@ STATUS: dict[Kind, grpc.StatusCode] = {
     Kind.BAD_REPLY: grpc.StatusCode.UNAVAILABLE,
     Kind.BUG: grpc.StatusCode.INTERNAL,
 }
-
-MAX_MESSAGE = 8 * 1024 * 1024
 
 # Health and reflection calls come every few seconds and say nothing new.
 _QUIET = ("/grpc.health.", "/grpc.reflection.")
