@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from common.combining import MIB, Combiner, Limits
-from common.errors import DeadlineError, TooManyError
+from common.errors import DeadlineError, TooManyError, UnavailableError
 from tests.waiting import eventually
 
-SILENCE = 0.2
+SILENCE = 0.5
 
 
 class Gate:
@@ -52,7 +52,7 @@ def test_who_waits_in_silence_gives_up_long_before_the_time_out(combiner):
 
 def test_who_waits_while_others_are_carried_out_keeps_waiting():
     def slowly(items: list[int]) -> list[int]:
-        assert not never.wait(SILENCE / 2)
+        assert not never.wait(SILENCE / 10)
         return items
 
     never = threading.Event()
@@ -61,7 +61,7 @@ def test_who_waits_while_others_are_carried_out_keeps_waiting():
     results: list[int] = []
     threads = [
         threading.Thread(target=lambda number=number: results.extend(combiner.submit([number], silence=SILENCE)))
-        for number in range(6)
+        for number in range(20)
     ]
     for thread in threads:
         thread.start()
@@ -69,7 +69,7 @@ def test_who_waits_while_others_are_carried_out_keeps_waiting():
         thread.join(5)
     combiner.stop()
 
-    assert sorted(results) == list(range(6))
+    assert sorted(results) == list(range(20))
 
 
 def test_what_nobody_waits_for_any_more_is_not_begun(combiner, gate):
@@ -121,3 +121,47 @@ def test_a_few_heavy_items_fill_the_room_as_many_light_ones_do(gate):
         taken.result(5)
     assert combiner.submit([4]) == [4]
     combiner.stop()
+
+
+def test_a_batch_has_no_more_items_than_it_may_unless_one_call_brings_them(gate):
+    combiner = Combiner(gate, what="the store", weigh=lambda _: 1, limits=Limits(lanes=1, max_batch=3, timeout=5.0))
+    combiner.start()
+    with ThreadPoolExecutor(6) as pool:
+        taken = [pool.submit(combiner.submit, [1])]
+        eventually(lambda: gate.begun)
+        taken += [pool.submit(combiner.submit, [1]) for _ in range(4)]
+        eventually(lambda: combiner.pending == 5)
+        taken.append(pool.submit(combiner.submit, [2] * 5))
+        eventually(lambda: combiner.pending == 10)
+        gate.open.set()
+        for each in taken:
+            each.result(5)
+    combiner.stop()
+
+    assert [len(batch) for batch in gate.begun] == [1, 3, 1, 5]
+
+
+def test_a_call_larger_than_all_the_room_is_taken_when_nothing_else_waits(gate):
+    limits = Limits(lanes=1, max_pending_bytes=MIB, timeout=5.0)
+    combiner = Combiner(gate, what="the store", weigh=lambda _: MIB, limits=limits)
+    gate.open.set()
+    combiner.start()
+
+    assert combiner.submit([1, 2]) == [1, 2]
+    combiner.stop()
+
+
+def test_what_was_taken_before_the_stop_is_carried_out_and_nothing_is_taken_after_it(combiner, gate):
+    with ThreadPoolExecutor(3) as pool:
+        taken = [pool.submit(combiner.submit, [1])]
+        eventually(lambda: gate.begun)
+        taken.append(pool.submit(combiner.submit, [2]))
+        eventually(lambda: combiner.pending == 2)
+        stopping = pool.submit(combiner.stop)
+        eventually(lambda: combiner._stopping)
+        with pytest.raises(UnavailableError, match="the store is stopping"):
+            combiner.submit([3])
+        gate.open.set()
+        stopping.result(5)
+
+        assert [list(each.result(5)) for each in taken] == [[1], [2]]

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import pytest
 
 from common import context
 from common.ids import is_safe_id, new_record_id, object_id_hex
+from tests.system import ROOT
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -59,6 +62,29 @@ def test_new_record_ids_are_all_different_and_sort_by_time():
 
     assert len(set(made)) == len(made)
     assert [each[:8] for each in made] == sorted(each[:8] for each in made)
+
+
+FORKING = """
+import os
+from common.ids import new_record_id
+new_record_id()
+reading, writing = os.pipe()
+if not os.fork():
+    os.write(writing, new_record_id().encode())
+    os._exit(0)
+os.wait()
+print(os.read(reading, 24).decode(), new_record_id())
+"""
+
+
+def test_two_processes_of_one_service_never_give_the_same_id():
+    told = subprocess.run(
+        [sys.executable, "-c", FORKING], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+
+    child, parent = told.stdout.split()
+    # the time and what counts may be the same; the ten digits between them are each process's own
+    assert child[8:18] != parent[8:18]
 
 
 def test_any_id_has_one_object_id_and_an_object_id_is_its_own():

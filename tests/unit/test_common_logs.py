@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from common import context
+from common import context, logs
 from common.logs import JsonFormatter, LineHandler, ServiceFilter
 from tests.waiting import eventually
 
@@ -87,13 +87,31 @@ def test_a_line_is_written_at_once_unless_batches_have_been_started(handler):
     assert handler.stream.getvalue() == "first\n"
 
 
-def test_a_batch_is_written_in_order_by_the_first_line_that_matters(handler):
+@pytest.fixture
+def batches(handler, monkeypatch):
+    """The handler with batches that no time ends."""
+    monkeypatch.setattr(logs, "LINGER_SECONDS", 60)
     handler.start()
-    handler.handle(record(logging.INFO, "first"))
-    handler.handle(record(logging.INFO, "second"))
-    handler.handle(record(logging.ERROR, "third"))
+    return handler
 
-    assert handler.stream.getvalue() == "first\nsecond\nthird\n"
+
+@pytest.mark.parametrize("level", [logging.WARNING, logging.ERROR])
+def test_a_batch_is_written_in_order_by_the_first_line_that_matters(batches, level):
+    batches.handle(record(logging.INFO, "first"))
+    batches.handle(record(logging.INFO, "second"))
+    assert batches.stream.getvalue() == ""
+
+    batches.handle(record(level, "third"))
+
+    assert batches.stream.getvalue() == "first\nsecond\nthird\n"
+
+
+def test_no_more_lines_wait_than_may(batches):
+    for number in range(logs.MOST_WAITING):
+        assert batches.stream.getvalue() == ""
+        batches.handle(record(logging.INFO, str(number)))
+
+    assert batches.stream.getvalue().count("\n") == logs.MOST_WAITING
 
 
 def test_a_line_of_a_quiet_process_waits_for_a_moment_only(handler):

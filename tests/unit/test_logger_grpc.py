@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from common.clock import SystemClock
 from common.errors import TooManyError, UnavailableError
-from common.rpc.grpc_server import ServerOptions, build_server
+from common.rpc.grpc_server import GrpcServer, ServerOptions, build_server
 from common.rpc.grpc_watch import HealthWatch
 from logger.grpc_servicer import MAX_REFUSALS, SERVICE_NAME, LogServicer
 from logger.memory import MemoryLogStore
@@ -303,3 +303,22 @@ def test_streams_that_stay_open_leave_room_for_other_callers_and_make_room_when_
     eventually(third)
     release.set()
     assert held_calls[1].result(10).stored == 1
+
+
+def server_at(address: str, *, shared: bool) -> GrpcServer:
+    options = ServerOptions(threads=1, grace=0.1, shared=shared)
+    return build_server(address, register=lambda _: None, services=[], options=options)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_another_server_gets_the_port_only_when_both_are_to_share_it(address, shared):
+    first = server_at(address, shared=shared)
+    first.start()
+    try:
+        if shared:
+            server_at(address, shared=True).stop()
+        else:
+            with pytest.raises(RuntimeError):
+                server_at(address, shared=False)
+    finally:
+        first.stop()

@@ -4,12 +4,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, ServerSelectionTimeoutError
 
 from common.errors import UnavailableError
+from common.lifecycle import Lifecycle
 from common.mongo import create_mongo
+from logger.app import create_app
 from logger.domain import Draft, LogEntry, accept, arrival
 from logger.mongo_store import DUPLICATE_KEY, MongoLogStore
+from logger.settings import LoggerSettings
+from tests.waiting import eventually
 
 
 class Collection:
@@ -59,3 +63,23 @@ def test_a_duplicate_is_a_success_told_apart():
 def test_anything_but_a_duplicate_leaves_the_outcome_unknown(details):
     with pytest.raises(UnavailableError):
         MongoLogStore(Client(details)).insert(entries(3))
+
+
+def test_indexes_that_could_not_be_created_are_tried_again(monkeypatch):
+    tries: list[object] = []
+
+    def prepare(store: MongoLogStore) -> None:
+        tries.append(store)
+        if len(tries) == 1:
+            raise ServerSelectionTimeoutError
+
+    monkeypatch.setattr(MongoLogStore, "prepare", prepare)
+    lifecycle = Lifecycle()
+    settings = LoggerSettings(mongo_url="mongodb://127.0.0.1:9/logs", logger_rpc_port=21905, logger_grpc_port=21906)
+    app = create_app(settings)
+    lifecycle.parts = [part for part in app.extensions["lifecycle"].parts if part.name in {"mongo", "indexes"}]
+
+    lifecycle.start()
+
+    eventually(lambda: len(tries) == 2, seconds=20)
+    lifecycle.stop()

@@ -21,6 +21,7 @@ from logger.rpc_methods import RpcMethods
 from logger.rpc_sessions import SniffingSession
 from logger.service import LogService
 from logger.writer import LogWriter
+from tests.services import free_port
 
 
 class FailingStore(MemoryLogStore):
@@ -397,3 +398,33 @@ def test_our_client_tells_silence_absence_and_nonsense_apart():
         with pytest.raises(BadReplyError):
             JsonRpcClient("logger", f"127.0.0.1:{rude.getsockname()[1]}", timeout=2).call("A.B", {})
         done.result(5)
+
+
+def test_a_connection_on_which_nothing_comes_is_closed_after_a_while(store):
+    methods = RpcMethods(LogService(store, LogWriter(store), SystemClock()))
+    server = TcpServer("127.0.0.1", free_port(), lambda: SniffingSession(methods), limits=Limits(idle=0.2))
+    server.start()
+    try:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+            assert connection.recv(1) == b""
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_another_server_gets_the_port_only_when_both_are_to_share_it(shared):
+    def server(port: int) -> TcpServer:
+        return TcpServer("127.0.0.1", port, lambda: pytest.fail("nobody connects"), shared=shared)
+
+    first = server(free_port())
+    first.start()
+    second = server(first.port)
+    try:
+        if shared:
+            second.start()
+        else:
+            with pytest.raises(OSError, match="in use"):
+                second.start()
+    finally:
+        second.stop()
+        first.stop()
