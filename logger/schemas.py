@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator
 
-from common.errors import InvalidError
+from common.errors import InvalidError, Problem
 from common.web.reading import Body, validate
-from logger.domain import Draft, LogEntry
+from logger.domain import Draft, LogEntry, accept, arrival
 
 _STRING = {str}
+# For entries that are only judged and never kept.
+_NEVER = arrival("http", datetime.min.replace(tzinfo=UTC))
+
+
+def _object(value: object) -> object:
+    if value is not None and not isinstance(value, dict):
+        raise ValueError("must be an object")
+    return value
 
 
 class LogBody(Body):
@@ -26,14 +35,15 @@ class LogBody(Body):
     trace_id: str = ""
     timestamp: str = ""
     span_id: str = ""
-    fields: dict[str, Any] = Field(default_factory=dict)
+    # null is what a Go program sends for a map that it did not make
+    fields: Annotated[dict[str, Any] | None, BeforeValidator(_object)] = None
 
     def draft(self) -> Draft:
         return Draft(**self.model_dump())
 
 
 def read_draft(value: object) -> Draft:
-    """The draft in a JSON value. Raises InvalidError that names every member of the wrong type."""
+    """The draft in a JSON value. Raises InvalidError that names every broken rule when a member has the wrong type."""
     if not isinstance(value, dict):
         return validate(LogBody, value).draft()
     get: Callable[..., Any] = value.get
@@ -43,8 +53,26 @@ def read_draft(value: object) -> Draft:
     texts = (name, data, record_id, level, service, request_id, trace_id, timestamp, span_id)
     # the model costs several times as much, and is asked only when it has something to complain about
     if set(map(type, texts)) != _STRING or type(fields) is not dict:
-        return validate(LogBody, value).draft()
+        return _typed(value)
     return Draft(name, data, record_id, level, service, "", request_id, trace_id, timestamp, span_id, fields)
+
+
+def _typed(value: dict[str, Any]) -> Draft:
+    try:
+        return validate(LogBody, value).draft()
+    except InvalidError as error:
+        raise InvalidError(error.message, problems=[*error.problems, *_others(value, error.problems)]) from None
+
+
+def _others(value: dict[str, Any], found: Sequence[Problem]) -> Sequence[Problem]:
+    """The rules that the members of the right type break."""
+    wrong = {problem.pointer for problem in found}
+    right = {name: value[name] for name in LogBody.model_fields if name in value and f"#/{name}" not in wrong}
+    try:
+        accept(Draft(**{"name": "-", "data": "", **right}), _NEVER)
+    except InvalidError as error:
+        return error.problems
+    return ()
 
 
 def read_drafts(values: Iterable[Any]) -> list[Draft | InvalidError]:

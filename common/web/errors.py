@@ -10,7 +10,7 @@ import logging
 from http import HTTPStatus
 
 from flask import Flask, Response, current_app, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, UnsupportedMediaType
 
 from common import context
 from common.errors import BUG_MESSAGE, AppError, Kind, Problem
@@ -38,7 +38,6 @@ _HTTP_MESSAGES = {
     404: "no such path",
     405: "method not allowed on this path",
     413: "body is larger than 1 MiB",
-    415: "Content-Type must be application/json",
 }
 
 
@@ -91,7 +90,10 @@ def _on_http_error(error: HTTPException) -> Response:
     status = error.code or 500
     if status < 400:  # a redirect is not an error
         return Response(status=status, headers=dict(error.get_headers()))
-    response = error_response(status, _HTTP_MESSAGES.get(status, HTTPStatus(status).phrase.lower()))
+    words = _HTTP_MESSAGES.get(status) or HTTPStatus(status).phrase.lower()
+    if isinstance(error, UnsupportedMediaType):  # only the reader of a body knows which types it takes
+        words = error.description or words
+    response = error_response(status, words)
     for name, value in error.get_headers():
         if name in ("Allow", "Retry-After"):
             response.headers[name] = value

@@ -15,6 +15,9 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from common.web.worker import READ_SECONDS, linger
 
+# For the client to take an answer.
+SEND_SECONDS = 30.0
+
 
 class GreenWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no types
     def patch(self) -> None:
@@ -42,15 +45,19 @@ class GreenWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no type
             self._due.pop(client, None)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:  # noqa: ANN401 - gunicorn ships no types
-        """One request whose head is there; its body is read in here."""
+        """One request whose head is there; its body is read in here, and its answer written."""
         self._working.add(sock)
         self._due[sock] = time.monotonic() + READ_SECONDS
+        sock.settimeout(SEND_SECONDS)
         try:
             super().handle_request(listener_name, req, sock, addr)
+        except TimeoutError as error:
+            raise StopIteration from error  # gunicorn's way to end a connection without a word
         except StopIteration:
             linger(sock)
             raise
         finally:
+            sock.settimeout(None)
             self._working.discard(sock)
             self._due.pop(sock, None)
 
@@ -72,6 +79,9 @@ class GreenWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no type
 
 
 def _end_reading(connection: Any) -> None:  # noqa: ANN401 - gevent's socket
-    """Ends the wait for bytes; an answer can still be written."""
-    with suppress(OSError):
-        connection.shutdown(socket.SHUT_RD)
+    """Ends the wait for bytes; what has arrived is still read, and an answer can still be written.
+
+    On a copy: gevent's own `shutdown` breaks off whoever waits on the same object with an error, even if a request is there by then.
+    """
+    with suppress(OSError), connection.dup() as copy:
+        copy.shutdown(socket.SHUT_RD)

@@ -54,7 +54,7 @@ def read_json_value(limit: int = MAX_BODY) -> Any:  # noqa: ANN401 - any JSON va
     """
     # nearly every request says just this, and taking it for what it is saves a tenth of the work on the request
     if request.environ.get("CONTENT_TYPE") != "application/json" and not _is_json(request.mimetype):
-        raise UnsupportedMediaType
+        raise UnsupportedMediaType("Content-Type must be application/json")
     body = read_body(limit)
     if not body.strip():
         raise MalformedError("body must not be empty")

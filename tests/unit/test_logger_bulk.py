@@ -146,10 +146,29 @@ def test_one_entry_is_judged_by_the_same_rules_as_one_of_many(client, member, va
     on_the_seeds_path = client.post("/log", json=entry)
     among_others = client.post("/api/v1/logs", json=[{"name": "event", "data": "text"}, entry])
 
-    taken = member == "id"
+    taken = (member, value) in (("id", ""), ("fields", None))
     assert alone.status_code == (201 if taken else 422)
     assert on_the_seeds_path.status_code == (202 if taken else 422)
     assert among_others.json["counts"] == ({"stored": 2} if taken else {"stored": 1, "refused": 1})
+
+
+def test_a_member_of_the_wrong_type_does_not_hide_the_other_broken_rules(client, store):
+    entry = {"name": "", "data": 5, "level": "loud", "span_id": "xyz", "fields": [1]}
+
+    alone = client.post("/api/v1/logs", json=entry)
+    among_others = client.post("/api/v1/logs", json=[{"name": "event", "data": "text"}, entry])
+
+    assert alone.status_code == 422
+    assert {problem["pointer"] for problem in alone.json["errors"]} == {
+        "#/name",
+        "#/data",
+        "#/level",
+        "#/span_id",
+        "#/fields",
+    }
+    assert len(among_others.json["results"][1]["errors"]) == len(entry)
+    assert {"pointer": "#/fields", "detail": "must be an object"} in alone.json["errors"]
+    assert len(store) == 1
 
 
 @pytest.mark.parametrize(
