@@ -47,7 +47,7 @@ def test_who_waits_in_silence_gives_up_long_before_the_time_out(combiner):
     with pytest.raises(DeadlineError, match="the store did not confirm in time"):
         combiner.submit([1], silence=SILENCE)
 
-    assert SILENCE <= time.monotonic() - started < 2
+    assert SILENCE <= time.monotonic() - started < 4
 
 
 def test_who_waits_while_others_are_carried_out_keeps_waiting():

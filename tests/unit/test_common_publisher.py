@@ -163,5 +163,6 @@ def test_a_port_that_nobody_listens_on_is_told_at_once():
     with pytest.raises(UnavailableError, match="cannot be reached"):
         publisher.publish(Message("exchange", "key", b"{}", message_id="1"))
 
-    assert time.monotonic() - started < 1
+    # the driver's own second attempt would come after two seconds
+    assert time.monotonic() - started < 1.9
     publisher.stop()

@@ -13,6 +13,7 @@ import pytest
 from common.errors import DeadlineError, UnavailableError
 from common.rpc.jsonrpc import FramingError, Reply, ReplyDecoder, encode_call
 from common.rpc.jsonrpc_client import JsonRpcClient
+from tests.waiting import eventually
 
 
 def only(data: bytes) -> Reply:
@@ -171,3 +172,27 @@ def test_a_far_side_that_reads_no_further_until_its_answers_are_read_blocks_nobo
 
     with far_side(one_by_one) as client:
         assert results(client, params(count, size=size)) == [f"did n{number}" for number in range(count)]
+
+
+def test_an_answer_that_nobody_waits_for_is_passed_over():
+    def talkative(connection: socket.socket) -> None:
+        with connection.makefile("rb") as stream:
+            line = stream.readline()
+        connection.sendall(b'{"id":99,"result":"old","error":null}\n' + answer_to(line))
+
+    with far_side(talkative) as client:
+        assert results(client, params(1)) == ["did n0"]
+
+
+def test_a_kept_connection_that_has_ended_is_not_taken_for_one_that_a_call_went_out_on():
+    """Else nobody could say that the call was not carried out."""
+
+    def once(connection: socket.socket) -> None:
+        with connection.makefile("rb") as stream:
+            connection.sendall(answer_to(stream.readline()))
+
+    with far_side(once) as client:
+        assert results(client, params(1)) == ["did n0"]
+        eventually(lambda: client._idle[0].stale)
+        with pytest.raises(UnavailableError):
+            results(client, params(1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -101,6 +102,15 @@ def test_health_follows_what_the_service_stands_on(channel, grpc_server):
     eventually(lambda: says() == "SERVING")
     watch.stop()
     assert health.Check(health_pb2.HealthCheckRequest(), timeout=5).status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_who_watches_the_health_is_told_of_a_stop(channel, grpc_server):
+    watched = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE_NAME), timeout=20)
+    assert next(watched).status == health_pb2.HealthCheckResponse.SERVING
+
+    grpc_server.stop()
+
+    assert next(watched).status == health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 def test_span_id_and_fields_are_kept_with_whole_numbers_as_integers(stub, store):
@@ -226,7 +236,9 @@ def test_a_store_that_fails_ends_the_stream_with_its_status(stub, store):
     assert failed.value.details() == "the log store's database cannot be used now"
 
 
-def test_a_stream_that_ends_early_leaves_no_thread_behind(stub, store):
+def test_a_stream_that_ends_early_leaves_no_thread_and_no_traceback_behind(stub, store, caplog):
+    caplog.set_level(logging.INFO, logger="request")
+
     def readers() -> int:
         return sum(thread.name == "grpc-intake" for thread in threading.enumerate())
 
@@ -242,6 +254,9 @@ def test_a_stream_that_ends_early_leaves_no_thread_behind(stub, store):
     cancelled.cancel()
     eventually(lambda: readers() == 0)
     held.set()
+    # a client that goes is no fault of ours, so no traceback is written
+    (line,) = eventually(lambda: [each for each in caplog.records if each.name == "request"])
+    assert (line.getMessage(), line.code) == ("call_served", "CANCELLED")
 
 
 def test_a_reader_that_waits_for_room_ends_with_its_stream(stub, store):

@@ -22,12 +22,21 @@ from logger.rpc_sessions import SniffingSession
 from logger.service import LogService
 from logger.writer import LogWriter
 from tests.services import free_port
+from tests.waiting import eventually
 
 
 class FailingStore(MemoryLogStore):
     failure: Exception | None = None
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = threading.Event()
+        self.open = threading.Event()
+        self.open.set()
+
     def insert(self, entries):
+        self.asked.set()
+        assert self.open.wait(10)
         if self.failure:
             raise self.failure
         return super().insert(entries)
@@ -409,6 +418,22 @@ def test_a_connection_on_which_nothing_comes_is_closed_after_a_while(store):
             assert connection.recv(1) == b""
     finally:
         server.stop()
+
+
+def test_a_call_that_is_under_way_at_the_stop_is_answered(connect, server, store):
+    store.open.clear()
+    connection = connect()
+    connection.sendall(call(7))
+    assert store.asked.wait(10)
+
+    with ThreadPoolExecutor(1) as pool:
+        stopping = pool.submit(server.stop)
+        eventually(lambda: server._stopping.is_set())
+        store.open.set()
+        (answer,) = lines(connection, 1)
+        stopping.result(10)
+
+    assert (answer["id"], answer["error"]) == (7, None)
 
 
 @pytest.mark.parametrize("shared", [True, False])

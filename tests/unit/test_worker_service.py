@@ -34,7 +34,7 @@ class Desk:
             self.store,
             self.dead,
             self.tiers,
-            limits=BatchLimits(size=size, wait=0.01),
+            limits=BatchLimits(size=size, wait=60),
             window=Window(limit=prefetch, budget=1024 * 1024 * 1024),
             hold=hold,
             stall=stall,
@@ -50,14 +50,14 @@ class Desk:
 
     def wait_empty(self) -> None:
         """Everything in hand has been settled."""
-        eventually(lambda: self.settled() and not self.intake.in_hand(), seconds=5, every=0.005)
+        eventually(lambda: self.settled() and not self.intake.in_hand(), every=0.005)
 
     def settled(self) -> list[Settlement]:
         self.told += self.intake.settlements()
         return self.told
 
     def wait_settled(self, expected: list[Settlement]) -> None:
-        eventually(lambda: self.settled() == expected, seconds=5, every=0.005)
+        eventually(lambda: self.settled() == expected, every=0.005)
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +84,7 @@ def test_a_full_batch_is_one_call_and_one_acknowledgement(desk):
 def test_nothing_is_acknowledged_while_the_batch_waits_to_fill(desk):
     desk.deliver("a", "b")
     assert desk.settled() == []
-    assert 0 < desk.intake.due_in() <= 0.01
+    assert 0 < desk.intake.due_in() <= 60
 
     desk.intake.flush()
 
@@ -132,7 +132,7 @@ def test_poison_goes_to_the_dead_letters_before_it_is_acknowledged(desk):
 
     desk.deliver("a", b"poison", "c")
 
-    eventually(lambda: len(desk.settled()) and not desk.intake.in_hand(), seconds=5)
+    eventually(lambda: len(desk.settled()) and not desk.intake.in_hand())
     assert [(each.delivery.tag, each.reason) for each in desk.dead.kept] == [(2, "body is not valid JSON")]
     assert list(desk.store.entries) == ["id-a", "id-c"]
     assert not any(each.refused for each in desk.told)
@@ -144,10 +144,10 @@ def test_events_flow_on_while_the_dead_letters_cannot_be_reached(desk):
     desk.deliver(b"poison", "b", "c")
     desk.deliver("d", "e", "f", first=4)
 
-    eventually(lambda: len(desk.settled()) == 5, seconds=5)
+    eventually(lambda: len(desk.settled()) == 5)
     assert desk.intake.in_hand() == 1
     desk.dead.failures.clear()
-    eventually(lambda: desk.settled() and not desk.intake.in_hand(), seconds=5)
+    eventually(lambda: desk.settled() and not desk.intake.in_hand())
     assert len(desk.dead.kept) == 1
 
 
@@ -156,7 +156,7 @@ def test_an_entry_that_the_store_refuses_is_set_aside_with_the_stores_reason(des
 
     desk.deliver("a", "b", "c")
 
-    eventually(lambda: desk.settled() and not desk.intake.in_hand(), seconds=5)
+    eventually(lambda: desk.settled() and not desk.intake.in_hand())
     assert [each.reason for each in desk.dead.kept] == ["data: must not be longer than 1048576 bytes"]
     assert list(desk.store.entries) == ["id-a", "id-c"]
 
@@ -173,7 +173,7 @@ def test_one_entry_that_spoils_the_whole_call_is_found_and_the_others_are_kept(d
 
     desk.deliver("a", "b", "c")
 
-    eventually(lambda: desk.settled() and not desk.intake.in_hand(), seconds=5)
+    eventually(lambda: desk.settled() and not desk.intake.in_hand())
     assert list(desk.store.entries) == ["id-a", "id-c"]
     assert [each.reason for each in desk.dead.kept] == ["request is not a valid message"]
 
@@ -287,7 +287,7 @@ def test_during_an_outage_what_waited_behind_is_parked_without_another_call():
     desk.store.write = write
     desk.deliver("a", "b", "c")
     desk.deliver("d", "e", "f", first=4)
-    eventually(lambda: tried, seconds=5)
+    eventually(lambda: tried)
     assert not desk.tiers.kept
     now[0] += 61
 
@@ -312,7 +312,7 @@ def test_nothing_is_acknowledged_before_the_retry_tier_has_it(desk):
 
     desk.deliver("a", "b", "c")
 
-    eventually(lambda: desk.intake.outage() == "down", seconds=5)
+    eventually(lambda: desk.intake.outage() == "down")
     assert desk.settled() == []
     desk.tiers.failures = []
     desk.wait_empty()
@@ -354,7 +354,7 @@ def test_a_hung_thread_is_noticed_and_a_new_channel_gets_another_one():
     desk.store.write = lambda entries: gate.wait(30) and write(entries)
     desk.deliver("a")
     assert not desk.intake.hung()
-    eventually(desk.intake.hung, seconds=5)
+    eventually(desk.intake.hung)
 
     desk.store.write = write
     desk.intake.begin(desk.woken.set)
@@ -372,7 +372,7 @@ def test_waiting_for_a_store_that_is_away_is_not_hanging():
     begun = time.monotonic()
     desk.deliver("a")
 
-    eventually(lambda: time.monotonic() - begun > 0.3, seconds=5)
+    eventually(lambda: time.monotonic() - begun > 0.3)
 
     assert not desk.intake.hung()
     assert desk.intake.outage() == "down"
@@ -385,7 +385,7 @@ def test_what_cannot_be_written_again_is_left_to_the_brokers_own_dead_lettering(
     desk.deliver("a", "b")
     desk.deliver(b"poison", first=3, key="log.ODD")
 
-    eventually(lambda: desk.settled() and not desk.intake.in_hand(), seconds=5)
+    eventually(lambda: desk.settled() and not desk.intake.in_hand())
     assert Settlement(3, refused=True) in desk.told
     assert not desk.dead.kept
 
@@ -403,12 +403,12 @@ def test_a_delivery_of_an_old_channel_is_never_settled_on_a_new_one():
 
     def slow(entries):
         inside.set()
-        gate.wait(5)
+        assert gate.wait(10)
         return write(entries)
 
     desk.store.write = slow
-    desk.deliver("a")
-    assert inside.wait(5)
+    desk.deliver("a", "behind it")
+    assert inside.wait(10)
 
     desk.intake.begin(desk.woken.set)
     desk.deliver("b")
@@ -424,7 +424,7 @@ def test_a_batch_of_a_lost_channel_is_not_tried_again():
     desk = Desk(size=1)
     desk.store.failures = [UnavailableError("down")] * 1_000_000
     desk.deliver("a")
-    eventually(lambda: desk.store.calls, seconds=5)
+    eventually(lambda: desk.store.calls)
 
     desk.intake.begin(desk.woken.set)
     desk.store.failures = []
@@ -447,9 +447,11 @@ def test_stopping_finishes_what_is_in_hand(desk):
 def test_stopping_with_the_store_down_returns_what_is_not_stored_without_waiting(desk):
     desk.store.failures = [UnavailableError("down")] * 1_000_000
     desk.deliver("a", "b", "c", "d")
+    started = time.monotonic()
 
-    desk.intake.end(5)
+    desk.intake.end(60)
 
+    assert time.monotonic() - started < 30
     assert desk.settled() == []
     assert desk.intake.in_hand() == 4
     assert len(desk.store.failures) > 900_000
@@ -458,8 +460,8 @@ def test_stopping_with_the_store_down_returns_what_is_not_stored_without_waiting
 def test_an_outage_that_the_last_channel_saw_is_not_told_of_the_next_one(desk):
     desk.dead.failures = [UnavailableError("down")] * 1_000_000
     desk.deliver(b"poison", "b", "c")
-    eventually(lambda: desk.intake.outage() == "down", seconds=5)
+    eventually(lambda: desk.intake.outage() == "down")
 
     desk.intake.begin(desk.woken.set)
 
-    eventually(lambda: not desk.intake.outage(), seconds=5)
+    eventually(lambda: not desk.intake.outage())

@@ -77,3 +77,27 @@ def test_a_message_larger_than_the_budget_still_may_come_alone():
     window.overflowed(100 * MIB)
 
     assert window.size == 1
+
+
+def test_the_limit_itself_is_worth_a_new_consumer_however_near_it_is():
+    window = Window(limit=50, budget=64 * MIB)
+    observe(window, *[200] * 31)
+
+    assert window.adapt()
+    assert window.size == 50
+
+
+def test_the_past_counts_half_so_the_next_look_comes_sooner():
+    window = Window(limit=10, budget=64 * MIB)
+    observe(window, *[200] * 10)
+    assert not window.adapt()
+
+    assert [observe(window, 200) for _ in range(5)] == [False] * 4 + [True]
+
+
+def test_a_message_that_was_one_too_many_never_widens_the_window():
+    window = Window(limit=2000, budget=64 * MIB)
+
+    window.overflowed(200)
+
+    assert window.size == 31
