@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from common import context
+from common.web.room import bodies
 
 log = logging.getLogger("request")
 
@@ -26,6 +27,8 @@ _ALWAYS = list(SECURITY_HEADERS.items())
 # Set in the WSGI environment by the application: the rule that matched, and whether only a failure is worth a line at the usual level.
 ROUTE = "edge.route"
 QUIET = "edge.quiet"
+# Bytes of `bodies` that the request holds until it is over.
+ROOM_TAKEN = "edge.room"
 
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -51,6 +54,8 @@ class Edge:
             return self._application(environ, respond)
         finally:
             context.set_current(None)
+            if taken := environ.get(ROOM_TAKEN):
+                bodies.give_back(taken)
 
 
 def _log_request(environ: Environ, status: int, started: float) -> None:

@@ -13,6 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, V
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, UnsupportedMediaType
 
 from common.errors import InvalidError, MalformedError, Problem, TooLargeError
+from common.web.edge import ROOM_TAKEN
+from common.web.room import bodies
 
 MAX_BODY = 1024 * 1024
 
@@ -71,10 +73,12 @@ def _is_json(mimetype: str) -> bool:
 
 
 def read_body(limit: int = MAX_BODY) -> bytes:
-    """The body as it came. Raises MalformedError when it is cut short, TooLargeError above `limit` bytes."""
+    """The body as it came. Raises MalformedError when it is cut short, TooLargeError above `limit` bytes, or TooManyError."""
     length = request.environ.get("CONTENT_LENGTH", "")
     if length.isascii() and length.isdigit() and int(length) <= limit:
+        request.environ[ROOM_TAKEN] = bodies.take(int(length))
         return _whole(int(length))
+    request.environ[ROOM_TAKEN] = bodies.take(limit)
     # for this request alone; one byte more, so that what werkzeug cuts off can be told from what fits
     request.max_content_length = limit + 1
     try:

@@ -37,12 +37,12 @@ def _parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="measure every door")
     bench.set_defaults(command=_bench)
     bench.add_argument("--only", default="", help="these rows, separated by commas")
-    bench.add_argument("--concurrency", default="1,16,64", help="1,16,64 unless told")
+    bench.add_argument("--concurrency", type=_levels, default="1,16,64", help="1,16,64 unless told")
     bench.add_argument("--quick", action="store_true", help="a second instead of five, once: to try things")
     load = commands.add_parser("load", help="a constant rate through the broker's log door")
     load.set_defaults(command=_load)
-    load.add_argument("--minutes", type=int, default=10)
-    load.add_argument("--rate", type=int, default=1000, help="requests per second")
+    load.add_argument("--minutes", type=_count, default=10)
+    load.add_argument("--rate", type=_count, default=1000, help="requests per second")
     for parser_ in (bench, load):
         parser_.add_argument("--out", default="", help="write the result there as JSON")
         parser_.add_argument("--state", default="", help="folder of the system's data; .local/bench unless told")
@@ -71,6 +71,20 @@ def _words(text: str) -> list[str]:
     return text.replace(",", " ").split()
 
 
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def _levels(text: str) -> list[int]:
+    try:
+        return [_count(word) for word in _words(text)]
+    except ValueError:
+        raise argparse.ArgumentTypeError("must be whole numbers, separated by commas") from None
+
+
 def _target(options: argparse.Namespace) -> AbstractContextManager[target.Target]:
     if not options.base:
         return target.own(options.state)
@@ -78,8 +92,7 @@ def _target(options: argparse.Namespace) -> AbstractContextManager[target.Target
 
 
 def _bench(options: argparse.Namespace) -> int:
-    levels = [int(word) for word in _words(options.concurrency)]
-    wanted = plan(_words(options.only), quick=options.quick, concurrencies=levels)
+    wanted = plan(_words(options.only), quick=options.quick, concurrencies=options.concurrency)
     rows: list[Row] = []
     with ExitStack() as stack:
         measured = stack.enter_context(_target(options))

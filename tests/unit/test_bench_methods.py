@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.bench import chart, drain, generators, grpc_generator, load, report
+from tests.bench import chart, cli, drain, generators, grpc_generator, load, report
 from tests.bench.doors import DOORS, new_tag
 from tests.bench.figures import Sample
 from tests.bench.generators import Told
@@ -46,6 +46,25 @@ def test_a_yardstick_is_measured_on_both_sides_and_shared_by_rows_that_follow_ea
 
     assert (first, second, bracket.before("F", measure)) == (15.0, 25.0, 100.0)
     assert bracket.seen == {"F": [10.0, 20.0, 30.0, 100.0]}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["bench", "--concurrency", "7x"],
+        ["bench", "--concurrency", "16,0"],
+        ["load", "--minutes", "0"],
+        ["load", "--rate", "0"],
+    ],
+)
+def test_a_wrong_number_on_the_command_line_is_one_clear_line(capsys, monkeypatch, arguments):
+    monkeypatch.setattr("tests.bench.target.own", lambda _state: pytest.fail("a system was started"))
+
+    with pytest.raises(SystemExit) as left:
+        cli.main(arguments)
+
+    assert left.value.code == 2
+    assert f"argument {arguments[1]}: must be" in capsys.readouterr().err
 
 
 def test_one_caller_keeps_one_core_busy(monkeypatch):
