@@ -428,7 +428,7 @@ def test_a_call_that_is_under_way_at_the_stop_is_answered(connect, server, store
 
     with ThreadPoolExecutor(1) as pool:
         stopping = pool.submit(server.stop)
-        eventually(lambda: server._stopping.is_set())
+        eventually(server._stopping.is_set)
         store.open.set()
         (answer,) = lines(connection, 1)
         stopping.result(10)
