@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from flask import Flask, Response, current_app, request
+from flask import Flask, Request, Response, current_app, request
 from flask.json.provider import JSONProvider
+from werkzeug.routing import MapAdapter
 
 from common.lifecycle import Lifecycle
 from common.logs import start_batches, stop_batches
@@ -16,6 +17,16 @@ from common.web.edge import QUIET, ROUTE, Edge
 from common.web.errors import register_errors
 from common.web.health import Check, health_blueprint
 from common.web.reading import MAX_BODY
+
+
+class Application(Flask):
+    """Flask without what these services have no use for, and what would be paid for with every request."""
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """No route here depends on the host, so it is not looked at."""
+        if request is None:
+            return super().create_url_adapter(request)
+        return self.url_map.bind("", path_info=request.path, default_method=request.method)
 
 
 class OrjsonProvider(JSONProvider):
@@ -39,7 +50,7 @@ def create_flask(
 
     `lifecycle` holds what must start after the fork and stop before the exit; gunicorn's hooks run it.
     """
-    app = Flask(service, static_folder=static_folder)
+    app = Application(service, static_folder=static_folder)
     app.json_provider_class = OrjsonProvider
     app.json = OrjsonProvider(app)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1

@@ -94,7 +94,8 @@ def idempotency_key() -> str | None:
 
     Raises MalformedError unless it is 1 to 255 printable ASCII characters.
     """
-    given = request.headers.get(IDEMPOTENCY_HEADER)
+    # as WSGI names it: this is asked for every entry, and nearly none has one
+    given: str | None = request.environ.get("HTTP_IDEMPOTENCY_KEY")
     if given is None:
         return None
     given = given.strip(" \t")
