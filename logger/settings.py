@@ -11,7 +11,7 @@ class LoggerSettings(Settings):
     logger_port: int = Field(default=8084, gt=0, lt=65536)
     logger_rpc_port: int = Field(default=5001, gt=0, lt=65536)
     logger_grpc_port: int = Field(default=50001, gt=0, lt=65536)
-    logger_workers: int = Field(default=1, gt=0)
+    logger_workers: int = Field(default=2, gt=0)
     logger_connections: int = Field(default=1000, gt=0)
     logger_grpc_threads: int = Field(default=32, gt=0)
     mongo_url: str = "mongodb://logger:password@127.0.0.1:17017/logs?replicaSet=rs0&authSource=logs"
