@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from worker.domain import Delivery
 
-# gRPC carries 4 MiB; a quarter is left for what each entry needs besides its body.
+# A gRPC server takes 4 MiB unless it says otherwise; a quarter is left for what each entry needs besides its body.
 MAX_BYTES = 3 * 1024 * 1024
 # Ids, level, service and framing of one entry.
 ENTRY_OVERHEAD = 512

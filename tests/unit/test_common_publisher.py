@@ -121,6 +121,21 @@ def test_after_a_failed_connection_callers_are_refused_without_another_try(publi
     assert NoLink.tries == 1
 
 
+def test_what_waits_when_a_publisher_is_stopped_is_sent_before_it_ends(publisher_on):
+    publisher = publisher_on(SlowLink)
+    with ThreadPoolExecutor(3) as pool:
+        taken = [pool.submit(publisher.outcomes, [numbered("1")])]
+        eventually(lambda: SENT == ["1"])
+        taken.append(pool.submit(publisher.outcomes, [numbered("2")]))
+        eventually(lambda: publisher._queue)
+        stopping = pool.submit(publisher.stop)
+        eventually(lambda: publisher._stopping)
+        CONFIRMED.set()
+        stopping.result(20)
+
+        assert [each.result(20) for each in taken] == [[None], [None]]
+
+
 def test_a_publisher_that_does_not_run_refuses_at_once(publisher_on):
     stopped = publisher_on(SlowLink)
     stopped.stop()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from logger.app import create_app
@@ -96,3 +98,15 @@ def test_an_unknown_id_is_a_problem_document(client):
     assert reply.content_type == "application/problem+json"
     assert reply.json["status"] == 404
     assert reply.json["request_id"] == reply.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize("path", ["/log", "/api/v1/logs"])
+def test_what_is_logged_is_not_logged_about_unless_it_is_refused(client, caplog, path):
+    """A line for every line would be the larger part of all lines."""
+    caplog.set_level(logging.INFO, logger="request")
+
+    client.post(path, json={"name": "event", "data": "x"})
+    assert not caplog.records
+
+    client.post(path, json={})
+    assert [(each.getMessage(), each.status) for each in caplog.records] == [("request_served", 422)]

@@ -407,7 +407,7 @@ def test_a_delivery_of_an_old_channel_is_never_settled_on_a_new_one():
         return write(entries)
 
     desk.store.write = slow
-    desk.deliver("a", "behind it")
+    desk.deliver("a", "waits-behind-it")
     assert inside.wait(10)
 
     desk.intake.begin(desk.woken.set)
