@@ -1,7 +1,7 @@
 """The listener's use case: deliveries in; stored entries, retries and dead letters out; and what the broker is to be told.
 
-Nothing is settled before the log store, a retry tier or the dead letters have answered. Two threads work: one for the store and one for
-what is set aside, so that poison never holds up events.
+Nothing is settled before the log store, a retry tier or the dead letters have answered. Two threads work for the store, so that one
+batch is read while another is being stored, and one for what is set aside, so that poison never holds up events.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from itertools import cycle
 
 from common import context
 from worker.batcher import Batcher, BatchLimits
@@ -25,6 +26,16 @@ log = logging.getLogger(__name__)
 
 DEFAULT_HOLD_SECONDS = 600.0
 DEFAULT_STALL_SECONDS = 30.0
+STORERS = 2
+
+
+class _Storer:
+    """A thread with its own patience: what one waits for does not hurry or slow the other."""
+
+    def __init__(self, store: LogStore, *, hold: float, clock: Callable[[], float]) -> None:
+        self.lane = Lane("store", clock=clock)
+        self.patience = Patience("store", sign=self.lane.sign, clock=clock)
+        self.judge = Judge(store, self.patience, hold=hold, clock=clock)
 
 
 class LogIntake:
@@ -52,28 +63,31 @@ class LogIntake:
         self._limits = limits
         self._stall = stall
         self._clock = clock
-        self._storing = Lane("store", clock=clock)
+        self._storers = [_Storer(store, hold=hold, clock=clock) for _ in range(STORERS)]
+        self._turns = cycle(self._storers)
         self._asiding = Lane("aside", clock=clock)
-        self._store_patience = Patience("store", sign=self._storing.sign, clock=clock)
         self._aside_patience = Patience("aside", sign=self._asiding.sign, clock=clock)
-        self._judge = Judge(store, self._store_patience, hold=hold, clock=clock)
         self._batcher = Batcher(limits)
         self._session = Session(wake=lambda: None)
 
     def start(self) -> None:
         """Call in the process that does the work: threads do not survive a fork."""
-        self._storing.start()
-        self._asiding.start()
+        for lane in self._lanes:
+            lane.start()
 
     def stop(self) -> None:
         self.abandon()
-        self._storing.stop()
-        self._asiding.stop()
+        for lane in self._lanes:
+            lane.stop()
+
+    @property
+    def _lanes(self) -> list[Lane]:
+        return [*(storer.lane for storer in self._storers), self._asiding]
 
     def begin(self, wake: Callable[[], object]) -> None:
         """A new channel is open; whatever an older one delivered will be delivered again. A hung thread is replaced."""
         self.abandon()
-        for lane in (self._storing, self._asiding):
+        for lane in self._lanes:
             if lane.silent_for() > self._stall:
                 lane.renew()
         self._batcher = Batcher(self._limits)
@@ -116,11 +130,12 @@ class LogIntake:
 
     def hung(self) -> bool:
         """Whether a thread gives no sign of life any more: no answer, no time-out, no other attempt."""
-        return max(self._storing.silent_for(), self._asiding.silent_for()) > self._stall
+        return any(lane.silent_for() > self._stall for lane in self._lanes)
 
     def outage(self) -> str:
         """Why what is in hand only waits; empty when it does not."""
-        return self._store_patience.outage or self._aside_patience.outage
+        patiences = (*(storer.patience for storer in self._storers), self._aside_patience)
+        return next((patience.outage for patience in patiences if patience.outage), "")
 
     def flush(self) -> None:
         batch = self._batcher.take()
@@ -146,7 +161,8 @@ class LogIntake:
     def _submit_batch(self, batch: list[Delivery]) -> None:
         session, since = self._session, self._clock()
         tags = [each.tag for each in batch]
-        self._submit(self._storing, session, tags, lambda: self._handle(session, batch, since))
+        storer = next(self._turns)
+        self._submit(storer.lane, session, tags, lambda: self._handle(storer.judge, session, batch, since))
 
     def _submit(self, lane: Lane, session: Session, tags: list[int], job: Callable[[], object]) -> None:
         session.job_begun()
@@ -164,13 +180,13 @@ class LogIntake:
         finally:
             session.job_done()
 
-    def _handle(self, session: Session, batch: list[Delivery], since: float) -> None:
+    def _handle(self, judge: Judge, session: Session, batch: list[Delivery], since: float) -> None:
         accepted, rejected = sort(batch)
         if rejected:
             self._set_aside(session, rejected)
         if not accepted:
             return
-        verdict = self._judge.decide(accepted, since=since, until=session.ending)
+        verdict = judge.decide(accepted, since=since, until=session.ending)
         session.store([each.delivery.tag for each in verdict.stored])
         log.debug("batch_stored", extra={"count": len(verdict.stored)})
         if verdict.rejected:

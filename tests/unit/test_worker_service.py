@@ -15,7 +15,7 @@ from worker import patience, verdict
 from worker.batcher import BatchLimits
 from worker.domain import Delivery, Settlement
 from worker.memory import MemoryDeadLetters, MemoryLogStore, MemoryRetryTiers
-from worker.service import LogIntake
+from worker.service import STORERS, LogIntake
 from worker.window import Window
 
 
@@ -287,13 +287,15 @@ def test_during_an_outage_what_waited_behind_is_parked_without_another_call():
     desk.store.write = write
     desk.deliver("a", "b", "c")
     desk.deliver("d", "e", "f", first=4)
-    eventually(lambda: tried)
+    desk.deliver("g", "h", "i", first=7)
+    desk.deliver("j", "k", "l", first=10)
+    eventually(lambda: len(tried) == 3 * STORERS)
     assert not desk.tiers.kept
     now[0] += 61
 
     desk.wait_empty()
-    assert len(desk.tiers.kept) == 6
-    assert tried == {"a", "b", "c"}
+    assert len(desk.tiers.kept) == 12
+    assert tried == {"a", "b", "c", "d", "e", "f"}
     desk.intake.stop()
 
 
@@ -465,3 +467,17 @@ def test_an_outage_that_the_last_channel_saw_is_not_told_of_the_next_one(desk):
     desk.intake.begin(desk.woken.set)
 
     eventually(lambda: not desk.intake.outage())
+
+
+def test_one_batch_is_read_while_another_is_being_stored(desk):
+    both = threading.Barrier(STORERS)
+
+    def write(entries):
+        both.wait(10)
+        return [""] * len(entries)
+
+    desk.store.write = write
+    desk.deliver("a", "b", "c")
+    desk.deliver("d", "e", "f", first=4)
+
+    desk.wait_empty()
