@@ -47,11 +47,16 @@ def is_span_id(value: str) -> bool:
     return _SPAN_ID.fullmatch(value) is not None
 
 
+# Section 5.6; Python reads week dates and other forms of ISO 8601 as well, which no other reader of the entry need understand.
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
 def moment_of(timestamp: str) -> datetime | None:
-    """RFC 3339, section 5.6, in UTC; None without a time zone or next to the first or the last year, where UTC cannot follow."""
+    """RFC 3339, section 5.6, in UTC; None for anything else, for a leap second, and next to the first or the last year, where UTC cannot follow."""
+    if not _RFC3339.fullmatch(timestamp):
+        return None
     try:
-        moment = datetime.fromisoformat(timestamp)
-        return None if moment.tzinfo is None else moment.astimezone(UTC)
+        return datetime.fromisoformat(timestamp.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -35,9 +36,30 @@ def test_trace_and_span_ids_are_lower_case_hexadecimal_digits_of_their_length() 
     assert not any(map(is_span_id, ["", "B7AD6B7169203331", "b7ad6b716920333", "b7ad6b7169203331\n"]))
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2025-01-01T00:00:00", "0001-01-01T00:00:00+14:00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "yesterday",
+        "2025-01-01T00:00:00",
+        "0001-01-01T00:00:00+14:00",
+        "2025-W01-1T00:00:00Z",
+        "20250101T000000Z",
+        "2025-01-01T00Z",
+        "2025-01-01T00:00:00,5Z",
+        "2025-13-01T00:00:00Z",
+    ],
+)
 def test_what_is_no_moment_in_utc_is_none(text: str) -> None:
     assert moment_of(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2025-01-01T01:00:00+01:00", "2025-01-01t00:00:00z", "2025-01-01 00:00:00Z", "2025-01-01T00:00:00.000000000Z"],
+)
+def test_a_moment_is_read_in_every_form_of_rfc_3339(text: str) -> None:
+    assert moment_of(text) == datetime(2025, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
