@@ -95,7 +95,7 @@ def far_side(*conversations: Callable[[socket.socket], None]) -> Iterator[JsonRp
     thread.start()
     if not conversations:
         thread.join(5)
-    client = JsonRpcClient("logger", address, timeout=5)
+    client = JsonRpcClient("logger", address, timeout=60)
     yield client
     client.close()
     thread.join(5)
