@@ -26,7 +26,7 @@ _READABLE = re.compile(r"\$2[aby]\$(0[4-9]|1[0-6])\$[./A-Za-z0-9]{21}[.Oeu][./A-
 
 
 # For the scheduler: who waits for a password check waits for a fifth of a second anyway, and shares the cores with requests that do not.
-NICENESS = 10
+NICENESS = 5
 
 
 class BcryptPasswords:

@@ -30,7 +30,8 @@ R = TypeVar("R")
 class Limits:
     """`lanes` actions run at the same time, each with `max_batch` items or `max_batch_bytes` at most, or one larger call.
 
-    Memory is bounded by `max_pending_bytes`, or one larger call. `timeout` is the time in seconds that a caller waits.
+    Memory is bounded by `max_pending_bytes`, or one larger call. `timeout` is the time in seconds that a caller waits. After a batch of
+    several calls a lane waits for `linger` seconds, so that the next one is larger: for actions that cost much by themselves.
     """
 
     lanes: int = 2
@@ -38,6 +39,7 @@ class Limits:
     max_batch_bytes: int = 8 * MIB
     max_pending_bytes: int = 128 * MIB
     timeout: float = 10.0
+    linger: float = 0.0
 
 
 class _Job(Generic[T, R]):
@@ -77,6 +79,7 @@ class Combiner(Generic[T, R]):
         self._pending_bytes = 0
         self._wake = threading.Condition(threading.Lock())
         self._stopping = False
+        self._ending = threading.Event()
         self._threads: list[threading.Thread] = []
         # when an action last came to its end, well or not
         self._heard = 0.0
@@ -93,6 +96,7 @@ class Combiner(Generic[T, R]):
         with self._wake:
             self._stopping = True
             self._wake.notify_all()
+        self._ending.set()
         for thread in self._threads:
             thread.join(self._limits.timeout)
 
@@ -137,7 +141,14 @@ class Combiner(Generic[T, R]):
         return False
 
     def _run(self) -> None:
-        while (batch := self._take()) is not None:
+        crowded = False
+        while True:
+            if crowded and self._limits.linger:
+                self._ending.wait(self._limits.linger)
+            batch = self._take()
+            if batch is None:
+                return
+            crowded = len(batch) > 1
             self._carry_out(batch)
 
     def _take(self) -> list[_Job[T, R]] | None:

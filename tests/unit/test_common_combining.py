@@ -165,3 +165,23 @@ def test_what_was_taken_before_the_stop_is_carried_out_and_nothing_is_taken_afte
         stopping.result(5)
 
         assert [list(each.result(5)) for each in taken] == [[1], [2]]
+
+
+def test_a_lane_that_lingers_makes_one_batch_of_what_comes_in_quick_succession(gate):
+    limits = Limits(lanes=1, linger=5.0, timeout=10.0)
+    combiner = Combiner(gate, what="the store", weigh=lambda _: 1, limits=limits)
+    combiner.start()
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(combiner.submit, [1])
+        eventually(lambda: gate.begun == [[1]])
+        crowd = [pool.submit(combiner.submit, [number]) for number in (2, 3)]
+        eventually(lambda: combiner.pending == 3)
+        gate.open.set()
+        first.result(5)
+        [each.result(5) for each in crowd]
+        late = [pool.submit(combiner.submit, [number]) for number in (4, 5, 6)]
+        eventually(lambda: combiner.pending == 3)
+        combiner.stop()  # ends the pause, not the work
+        assert [list(each.result(5)) for each in late] == [[4], [5], [6]]
+
+    assert [len(batch) for batch in gate.begun] == [1, 2, 3]
