@@ -38,7 +38,7 @@ from protos.topics import LOGS
 
 PROBE_SECONDS = 1.5
 # Calls under way at a time, and entries in each. A caller whose protocol is slow, though not silent, waits for five seconds.
-_ROOM = 32 * MIB
+_ROOM = 96 * MIB
 LIMITS = {
     # a request of the HTTP client, and a call of Python's gRPC, cost as much as thirty entries
     Via.HTTP: Limits(lanes=1, linger=0.003, max_batch=500, max_pending_bytes=_ROOM, timeout=5.0),
