@@ -63,16 +63,18 @@ class LineHandler(logging.StreamHandler[Any]):
     def __init__(self, stream: Any = None) -> None:  # noqa: ANN401 - as in the base class
         super().__init__(stream)
         self._lines: list[str] = []
+        self._first = threading.Event()
         self._stopped: threading.Event | None = None
 
     def start(self) -> None:
         """Starts a thread, so call after the fork."""
         self._stopped = threading.Event()
-        threading.Thread(target=self._flush_often, args=(self._stopped,), name="log-lines", daemon=True).start()
+        threading.Thread(target=self._flush_later, args=(self._stopped,), name="log-lines", daemon=True).start()
 
     def stop(self) -> None:
         if self._stopped is not None:
             self._stopped.set()
+            self._first.set()
         self._stopped = None
         self.flush()
 
@@ -84,6 +86,8 @@ class LineHandler(logging.StreamHandler[Any]):
             return
         if self._stopped is None or record.levelno >= logging.WARNING or len(self._lines) >= MOST_WAITING:
             self.flush()
+        elif len(self._lines) == 1:
+            self._first.set()
 
     def flush(self) -> None:
         with self.lock or nullcontext():
@@ -95,10 +99,13 @@ class LineHandler(logging.StreamHandler[Any]):
                 if not self.stream.closed:
                     self.stream.flush()
 
-    def _flush_often(self, stopped: threading.Event) -> None:
-        while not stopped.wait(LINGER_SECONDS):
-            if self._lines:
-                self.flush()
+    def _flush_later(self, stopped: threading.Event) -> None:
+        """Sleeps for as long as nothing is said: a process at rest is to cost nothing."""
+        while not stopped.is_set():
+            self._first.wait()
+            stopped.wait(LINGER_SECONDS)
+            self._first.clear()
+            self.flush()
 
 
 def line_handlers() -> list[LineHandler]:

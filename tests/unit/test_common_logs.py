@@ -164,3 +164,10 @@ def test_lines_are_written_again_when_the_stream_takes_them(handler):
     handler.handle(record(logging.INFO, "kept"))
 
     eventually(lambda: full.getvalue() == "kept\n", seconds=2)
+
+
+def test_each_batch_of_a_busy_process_is_followed_by_the_next(handler):
+    handler.start()
+    for number in range(3):
+        handler.handle(record(logging.INFO, f"burst {number}"))
+        eventually(lambda told=f"burst {number}\n": handler.stream.getvalue().endswith(told), seconds=2)
