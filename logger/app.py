@@ -18,7 +18,7 @@ from common.rpc.tcp_server import Limits, TcpServer
 from common.web.app import create_flask
 from common.web.health import Check, examine
 from logger.grpc_servicer import SERVICE_NAME, LogServicer
-from logger.mongo_store import MongoLogStore
+from logger.mongo.store import MongoLogStore
 from logger.ports import LogStore
 from logger.routes import logs_blueprint
 from logger.rpc_methods import RpcMethods

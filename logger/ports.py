@@ -89,6 +89,9 @@ class LogReader(Protocol):
 
     def page(self, question: Question) -> Page: ...
 
+    def trace(self, trace_id: str, *, limit: int) -> Page:
+        """The entries of a trace, oldest first; `following` where more than `limit` have it, though no question takes it."""
+
     def count(self, wanted: Filter) -> Count: ...
 
     def histogram(self, wanted: Filter, *, seconds: int) -> Histogram:

@@ -11,7 +11,7 @@ from common.lifecycle import Lifecycle
 from common.mongo import create_mongo
 from logger.app import create_app
 from logger.domain import Draft, LogEntry, accept, arrival
-from logger.mongo_store import DUPLICATE_KEY, MongoLogStore
+from logger.mongo.store import DUPLICATE_KEY, MongoLogStore
 from logger.settings import LoggerSettings
 from tests.waiting import eventually
 

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pymongo.errors import ExecutionTimeout
+
+from logger.filters import Filter
+from logger.mongo.windows import BEGINNING, END, Budget, SpentError, Window, scan, whole
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+DAY = Window(NOON - timedelta(days=1), NOON)
+
+
+class Database:
+    """Needs a fixed time for each second of a window, on a clock of its own."""
+
+    def __init__(self, *, per_second: float) -> None:
+        self.now = 0.0
+        self.asked: list[Window] = []
+        self._per_second = per_second
+
+    def clock(self) -> float:
+        return self.now
+
+    def look(self, window: Window, max_time_ms: int) -> int:
+        self.asked.append(window)
+        needed = 0.0005 + (window.until - window.since).total_seconds() * self._per_second
+        self.now += min(needed, max_time_ms / 1000)
+        if needed > max_time_ms / 1000:
+            raise ExecutionTimeout("operation exceeded time limit", 50, {})
+        return len(self.asked)
+
+    def scan(self, *ranges, order="newest", seconds=2.0) -> list[Window]:
+        budget = Budget(seconds, clock=self.clock)
+        return [window for window, _ in scan(ranges, order=order, budget=budget, step=self.look)]
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+@pytest.mark.parametrize("per_second", [0.0, 1e-6, 1e-5])
+def test_windows_cover_the_range_in_order_without_gap_or_overlap(order, per_second):
+    windows = Database(per_second=per_second).scan(DAY, order=order)
+
+    if order == "newest":
+        windows.reverse()
+    assert (windows[0].since, windows[-1].until) == DAY
+    assert all(one.until == other.since for one, other in zip(windows, windows[1:], strict=False))
+
+
+def test_windows_grow_while_they_are_cheap():
+    database = Database(per_second=0.0)
+
+    assert len(database.scan(DAY)) < 20
+    assert database.asked[0].until - database.asked[0].since == timedelta(seconds=10)
+
+
+def test_a_window_that_took_too_long_is_tried_again_in_smaller_parts():
+    database = Database(per_second=0.1)
+    first = Window(NOON - timedelta(seconds=8), NOON)
+
+    windows = database.scan(first)
+
+    assert database.asked[0] == first
+    assert windows[0] == Window(NOON - timedelta(seconds=2), NOON)
+    assert windows[-1].since == first.since
+
+
+def test_a_scan_that_runs_out_of_time_says_how_far_it_came():
+    database = Database(per_second=0.001)
+    seen = []
+
+    with pytest.raises(SpentError) as spent:
+        for window, _ in scan([DAY], order="newest", budget=Budget(2.0, clock=database.clock), step=database.look):
+            seen.append(window)
+
+    assert spent.value.border == seen[-1].since > DAY.since
+    assert database.now <= 2.0
+
+
+def test_a_scan_that_finishes_nothing_stays_where_it_began():
+    database = Database(per_second=1e9)
+
+    with pytest.raises(SpentError) as spent:
+        database.scan(DAY, order="oldest")
+
+    assert spent.value.border == DAY.since
+    assert database.now <= 2.0
+
+
+def test_a_scan_whose_ranges_take_all_the_time_has_looked_at_nothing():
+    def ranges():
+        raise SpentError
+        yield DAY
+
+    with pytest.raises(SpentError) as spent:
+        list(scan(ranges(), order="newest", budget=Budget(2.0), step=Database(per_second=0).look))
+
+    assert spent.value.border is None
+
+
+def test_between_two_ranges_nothing_is_asked_and_nothing_is_left_to_look_at():
+    database = Database(per_second=0.0)
+    early, late = (Window(NOON + timedelta(hours=hour), NOON + timedelta(hours=hour, seconds=5)) for hour in (1, 9))
+    budget = Budget(0.0007, clock=database.clock)
+
+    with pytest.raises(SpentError) as spent:
+        list(scan([late, early], order="newest", budget=budget, step=database.look))
+
+    assert database.asked == [late]
+    assert spent.value.border == early.until
+
+
+def test_windows_begin_and_end_at_whole_milliseconds_as_those_of_the_database():
+    windows = Database(per_second=0.003).scan(Window(NOON, NOON + timedelta(seconds=9, milliseconds=7)))
+
+    assert all(not moment.microsecond % 1000 for window in windows for moment in window)
+
+
+def test_the_range_of_a_filter_holds_the_same_entries_in_whole_milliseconds():
+    moment = NOON + timedelta(microseconds=1)
+
+    assert whole(Filter()) == (BEGINNING, END)
+    assert whole(Filter(since=NOON, until=moment)) == (NOON, NOON + timedelta(milliseconds=1))
+    assert whole(Filter(since=moment)).since == NOON + timedelta(milliseconds=1)
+    assert whole(Filter(until=datetime.max.replace(tzinfo=UTC))).until == END
+
+
+def test_windows_are_cut_to_what_two_have_in_common():
+    hour = Window(NOON - timedelta(hours=1), NOON + timedelta(hours=1))
+
+    assert DAY.cut(hour) == (hour.since, NOON)
+    assert not DAY.cut(hour).empty
+    assert DAY.cut(Window(NOON, END)).empty
