@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
@@ -77,15 +78,16 @@ class RpcSender:
             session.wire.close()
 
 
-class _Session:
+class _Session(ABC):
     """One connection of one protocol."""
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
         self._number = 0
 
+    @abstractmethod
     def send(self, entries: Sequence[Entry]) -> Told:
-        raise NotImplementedError
+        """What became of each entry. Raises OSError, EOFError, StreamError, FailedCallError."""
 
     def numbers(self, count: int) -> range:
         first, self._number = self._number, self._number + count
