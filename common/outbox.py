@@ -6,9 +6,6 @@ creates it in its own migrations. A message may be published twice (the same id 
 
 from __future__ import annotations
 
-import logging
-import random
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -17,18 +14,14 @@ import orjson
 from sqlalchemy import Connection, Engine, text
 
 from common.amqp.link import Message
+from common.background import BackgroundWork, Rhythm
 from common.errors import AppError, UnavailableError
 from common.postgres import transaction
 
-log = logging.getLogger(__name__)
-
 BATCH = 200
-# A commit in this process wakes the relay at once; this finds what other processes left behind.
-LOOK_SECONDS = 1.0
-FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 10.0
-# A publish that is under way at the stop ends by its own time-out.
-STOP_SECONDS = 6.0
+# A commit in this process wakes the relay at once, a look finds what other processes left behind; a publish that is under way at the stop
+# ends by its own time-out.
+RHYTHM = Rhythm(look=1.0, longest_pause=10.0, stop=6.0)
 
 _ADD = text(
     "INSERT INTO outbox (id, exchange, routing_key, body, headers)"
@@ -87,33 +80,26 @@ class Relayed:
 
 
 class OutboxRelay:
-    """A thread that brings what waits in the outbox to RabbitMQ. Any number of processes may run one."""
+    """Background work that brings what waits in the outbox to RabbitMQ. Any number of processes may run one."""
 
-    def __init__(self, engine: Engine, publisher: BatchPublisher, *, app_id: str = "") -> None:
+    def __init__(self, engine: Engine, publisher: BatchPublisher, *, app_id: str = "", rhythm: Rhythm = RHYTHM) -> None:
         self._engine = engine
         self._publisher = publisher
         self._app_id = app_id
         self._table = OutboxTable()
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._failures = 0
+        self._background = BackgroundWork("outbox-relay", self._relay, rhythm)
 
     def start(self) -> None:
         """Call after the fork."""
-        self._thread = threading.Thread(target=self._run, name="outbox-relay", daemon=True)
-        self._thread.start()
+        self._background.start()
 
     def stop(self) -> None:
         """What is not published by now stays in the table."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread:
-            self._thread.join(STOP_SECONDS)
+        self._background.stop()
 
     def notify(self) -> None:
         """Say that a message was committed."""
-        self._wake.set()
+        self._background.notify()
 
     def relay_batch(self) -> Relayed:
         """One batch: what RabbitMQ confirmed is deleted, the rest keeps waiting.
@@ -134,36 +120,8 @@ class OutboxRelay:
                 self._table.count_attempt(connection, left)
         return Relayed(len(taken), len(left))
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.clear()
-            try:
-                relayed = self.relay_batch()
-                if relayed.left and not relayed.taken:
-                    raise UnavailableError("the message queue takes nothing")  # noqa: TRY301 - one place counts failures
-            except Exception as error:  # noqa: BLE001 - the thread must outlive whatever a driver raises
-                self._rest(error)
-                continue
-            self._note_success()
-            if relayed.taken < BATCH:
-                self._wake.wait(LOOK_SECONDS)
-
-    def _rest(self, error: Exception) -> None:
-        """Says once that messages are late, then waits, longer each time; no `notify` shortens it."""
-        self._failures += 1
-        if self._failures == 1:
-            expected = isinstance(error, AppError)
-            reason = error.message if isinstance(error, AppError) else type(error).__name__
-            log.warning("outbox_delayed", extra={"reason": reason}, exc_info=None if expected else error)
-        self._stopping.wait(pause(self._failures))
-
-    def _note_success(self) -> None:
-        if self._failures:
-            log.info("outbox_resumed", extra={"failures": self._failures})
-            self._failures = 0
-
-
-def pause(failures: int) -> float:
-    """Seconds to wait after so many failures in a row: doubling up to a cap, with jitter against marching in step."""
-    longest: float = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(failures - 1, 10))
-    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
+    def _relay(self) -> bool:
+        relayed = self.relay_batch()
+        if relayed.left and not relayed.taken:
+            raise UnavailableError("the message queue takes nothing")
+        return relayed.taken == BATCH

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from kombu import Connection
@@ -125,11 +126,10 @@ def test_while_rabbitmq_is_away_messages_wait_and_then_all_arrive_in_order(
     assert waiting() == 0
 
 
-def test_the_running_relay_sends_at_once_when_told(engine, topology, publish, connection, waiting, monkeypatch):
-    monkeypatch.setattr(outbox, "LOOK_SECONDS", 60)
+def test_the_running_relay_sends_at_once_when_told(engine, topology, publish, connection, waiting):
     publisher = publish()
     eventually(lambda: publisher.check() is None)
-    relay = OutboxRelay(engine, publisher)
+    relay = OutboxRelay(engine, publisher, rhythm=replace(outbox.RHYTHM, look=60))
     relay.start()
     try:
         write(engine, topology, 1)

@@ -1,27 +1,28 @@
-from __future__ import annotations
+"""What one round of the relay tells the thread that runs it; the thread itself is held by test_common_background.py."""
 
-import threading
+from __future__ import annotations
 
 import pytest
 
 from common import outbox
+from common.background import Rhythm
 from common.errors import UnavailableError
-from common.outbox import LONGEST_PAUSE_SECONDS, OutboxRelay, Relayed, pause
+from common.outbox import OutboxRelay, Relayed
 from tests.waiting import eventually
+
+BRISK = Rhythm(look=60, longest_pause=0.002, first_pause=0.001)
 
 
 class ScriptedRelay(OutboxRelay):
     """A relay whose batches end as told; after the last one there is nothing to relay."""
 
     def __init__(self, *outcomes) -> None:
-        super().__init__(None, None)
+        super().__init__(None, None, rhythm=BRISK)
         self.outcomes = list(outcomes)
         self.batches = 0
-        self.asked = threading.Event()
 
     def relay_batch(self):
         self.batches += 1
-        self.asked.set()
         outcome = self.outcomes.pop(0) if self.outcomes else Relayed(0, 0)
         if isinstance(outcome, Exception):
             raise outcome
@@ -42,28 +43,19 @@ def run():
         relay.stop()
 
 
-def test_pauses_double_up_to_a_cap_and_never_march_in_step():
-    longest = [max(pause(failures) for _ in range(200)) for failures in (1, 2, 3, 50)]
-
-    assert longest[0] <= 0.5 < longest[1] <= 1.0 < longest[2] <= 2.0 < longest[3] <= LONGEST_PAUSE_SECONDS
-    assert min(pause(50) for _ in range(200)) >= LONGEST_PAUSE_SECONDS / 2
-    assert len({pause(3) for _ in range(10)}) > 1
-
-
 @pytest.mark.parametrize("failure", [UnavailableError("away"), RuntimeError("a driver's own"), Relayed(0, 5)])
-def test_the_relay_outlives_every_failure_and_says_once_that_events_are_late(run, monkeypatch, caplog, failure):
-    caplog.set_level("INFO", "common.outbox")
-    monkeypatch.setattr(outbox, "pause", lambda _failures: 0.001)
+def test_the_relay_outlives_every_failure_and_says_once_that_events_are_late(run, caplog, failure):
+    caplog.set_level("INFO", "common.background")
     relay = ScriptedRelay(failure, failure, failure, Relayed(3, 0))
 
     run(relay)
 
-    eventually(lambda: [record.message for record in caplog.records] == ["outbox_delayed", "outbox_resumed"])
+    eventually(lambda: [record.message for record in caplog.records] == ["work_delayed", "work_resumed"])
     assert relay.batches >= 4
+    assert {record.work for record in caplog.records} == {"outbox-relay"}
 
 
-def test_full_batches_follow_each_other_without_a_wait(run, monkeypatch):
-    monkeypatch.setattr(outbox, "LOOK_SECONDS", 60)
+def test_full_batches_follow_each_other_without_a_wait(run):
     relay = ScriptedRelay(*[Relayed(outbox.BATCH, 0)] * 3)
 
     run(relay)
@@ -71,42 +63,19 @@ def test_full_batches_follow_each_other_without_a_wait(run, monkeypatch):
     eventually(lambda: relay.batches == 4)
 
 
-def test_a_commit_wakes_the_relay_at_once(run, monkeypatch):
-    monkeypatch.setattr(outbox, "LOOK_SECONDS", 60)
+def test_a_batch_of_which_something_was_taken_is_no_failure(run, caplog):
+    relay = run(ScriptedRelay(Relayed(1, 5)))
+
+    eventually(lambda: relay.batches == 1)
+    relay.notify()
+    eventually(lambda: relay.batches == 2)
+    assert caplog.records == []
+
+
+def test_a_commit_wakes_the_relay_at_once(run):
     relay = run(ScriptedRelay())
-    assert relay.asked.wait(5)
-    relay.asked.clear()
+    eventually(lambda: relay.batches == 1)
 
     relay.notify()
 
-    assert relay.asked.wait(5)
-
-
-def test_messages_of_other_processes_are_looked_for_without_being_told(run, monkeypatch):
-    monkeypatch.setattr(outbox, "LOOK_SECONDS", 0.01)
-
-    relay = run(ScriptedRelay())
-
-    eventually(lambda: relay.batches > 3)
-
-
-def test_commits_do_not_shorten_the_pause_after_a_failure(run, monkeypatch):
-    monkeypatch.setattr(outbox, "pause", lambda _failures: 60)
-    relay = run(ScriptedRelay(UnavailableError("away")))
-    eventually(lambda: relay._failures == 1)
-
-    for _ in range(20):
-        relay.notify()
-
-    relay.stop()
-    assert relay.batches == 1
-
-
-def test_a_stop_ends_even_a_long_pause(run, monkeypatch):
-    monkeypatch.setattr(outbox, "pause", lambda _failures: 60)
-    relay = run(ScriptedRelay(UnavailableError("away")))
-    eventually(lambda: relay._failures == 1)
-
-    relay.stop()
-
-    assert not relay._thread.is_alive()
+    eventually(lambda: relay.batches == 2)
