@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/pycache
 
 ##@ The system on this machine
-.PHONY: up down status logs restart env doctor reset
+.PHONY: up down status logs restart env doctor reset seed-logs
 up: ## start everything and wait until it is ready (move a port: make up BROKER_PORT=9080)
 	@$(RUN) up
 down: ## stop everything, in reverse order
@@ -35,6 +35,10 @@ doctor: ## what was found on this machine, which fallback is used, which ports a
 	@$(RUN) doctor
 reset: ## stop and delete all data (asks; yes=1 does not)
 	@$(RUN) reset $(if $(filter 1,$(yes)),--yes)
+
+seed-logs: ## fill the log store with n=2000000 made-up entries of the last hours=24, and tell which words they hold (out=FILE: as JSON)
+	@$(BOOT) local
+	@$(VENV)/python -m tests.seeding $(if $(n),-n $(n)) $(if $(hours),--hours $(hours)) $(if $(out),--out "$(out)")
 
 ##@ The same, by the names of the original system
 .PHONY: up_build build_broker build_auth build_logger build_mail build_listener start stop
@@ -71,7 +75,7 @@ bench: ## speed of every door against its bars (only=drain,jsonrpc c=64 quick=1 
 load: ## ten minutes at 1,000 requests/s through the broker's log door (minutes=10 rate=1000 out=FILE base=URL)
 	@$(BOOT) dev
 	@$(VENV)/python -m tests.bench load $(if $(minutes),--minutes $(minutes)) $(if $(rate),--rate $(rate)) $(MEASURED)
-test-faults: ## the ledger test: each part fails in every way under load, nothing acknowledged may be missing (only=logger:kill runs=3 out=FILE)
+test-faults: ## the ledger test: each part fails in every way under load, nothing acknowledged may be missing (only=logger:kill,all,logger+rabbitmq runs=3 out=FILE)
 	@$(BOOT) dev
 	@$(VENV)/python -m tests.faults $(if $(only),--only $(only)) $(if $(runs),--runs $(runs)) $(if $(out),--out $(out))
 lint: ## ruff, formatting, types, layers
