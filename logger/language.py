@@ -140,7 +140,9 @@ class _Parameters:
                 self._add(f"{under}/{name}", field, texts, negated=negated)
         if "fields" in values:
             pointer = f"{under}/fields"
-            self._object(pointer, values["fields"], lambda fields: self._fields(f"{pointer}/", fields, _exact, negated=negated))
+            self._object(
+                pointer, values["fields"], lambda fields: self._fields(f"{pointer}/", fields, _exact, negated=negated)
+            )
 
     def _texts(self, pointer: str, name: str, field: str, value: object) -> list[Scalar]:
         if name == "level" and not isinstance(value, str):

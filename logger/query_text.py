@@ -135,7 +135,7 @@ class _Reading:
         first, last = not self._text[:start].strip(), not self._text[self._at :].strip()
         if not last and (word.text == "NOT" or not first):
             hint = _OPERATORS[word.text]
-            raise QueryError(word.position, f'{word.text} means nothing here: {hint}; put it in quotes to search for it')
+            raise QueryError(word.position, f"{word.text} means nothing here: {hint}; in quotes it is a word")
 
     def _field(self, name: str, start: int, *, exactly: bool, negated: bool) -> None:
         values = self._values()
@@ -147,7 +147,7 @@ class _Reading:
         self._add(name, texts, start, negated=negated)
 
     def _path(self, name: str, start: int, *, exactly: bool, negated: bool) -> None:
-        path = ".".join(_unquoted(each) for each in _KEY.finditer(name, len(FIELDS))) if '"' in name else name[len(FIELDS) :]
+        path = _path_of(name)
         try:
             check_path(path)
         except ValueFault as fault:
@@ -202,7 +202,7 @@ class _Reading:
         if self._text.startswith('"', start):
             quoted = _QUOTED.match(self._text, start)
             if quoted is None:
-                raise QueryError(start, 'these quotes are not closed; inside of quotes, \\" is a quote and \\\\ a backslash')
+                raise QueryError(start, 'these quotes are not closed; inside of them \\" is a quote, \\\\ a backslash')
             self._at = quoted.end()
             return _Value(_unquoted(quoted), True, start)
         self._at = _end(_BARE, self._text, start)
@@ -236,6 +236,13 @@ def _unknown(name: str) -> str:
     elif name.lower() in {"data", "text", "message", "msg", "words"}:
         hint = "; words that stand alone search the text"
     return f'unknown field "{shown(name)}"{hint or "; put text that has a colon or an equals sign in quotes"}'
+
+
+def _path_of(name: str) -> str:
+    """The path in the name of a field, without quotes around its keys."""
+    if '"' not in name:
+        return name.removeprefix(FIELDS)
+    return ".".join(_unquoted(key) for key in _KEY.finditer(name, len(FIELDS)))
 
 
 def _unquoted(found: re.Match[str]) -> str:
