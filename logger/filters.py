@@ -24,6 +24,8 @@ MAX_VALUE_CHARACTERS = 1_000
 
 # Letters, digits (Unicode's categories L and N) and the underscore, in Python as in PCRE's [\p{L}\p{N}_].
 _WORD = re.compile(r"\w+")
+# Of a member of a list, counted from 0.
+_INDEX = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 
 
 class Condition(NamedTuple):
@@ -77,7 +79,10 @@ def at_least(level: str) -> tuple[str, ...]:
 
 def folded_words(text: str) -> set[str]:
     """The words of `text`, alike for texts that differ in case only: what a search may rely on to rule an entry out."""
-    return set(_WORD.findall(text.upper().lower()))
+    if text.isascii():
+        return set(_WORD.findall(text.lower()))
+    # beyond what Unicode folds, regular expressions hold the two Turkish letters for an i
+    return set(_WORD.findall(text.replace("\u0130", "i").replace("\u0131", "i").casefold()))
 
 
 def phrase_pattern(phrase: str) -> re.Pattern[str]:
@@ -88,12 +93,14 @@ def phrase_pattern(phrase: str) -> re.Pattern[str]:
 
 
 def _at(container: Any, path: list[str]) -> Iterator[Any]:  # noqa: ANN401 - any JSON value
-    """What is at the path; through a list, at the path in each of its members. Nothing when it is not there."""
+    """What is at the path; through a list, at the path in each of its members, or in the one that a number names. Nothing when it is not there."""
     if not path:
         yield container
         if isinstance(container, list):
             yield from container
     elif isinstance(container, list):
+        if _INDEX.fullmatch(path[0]) and int(path[0]) < len(container):
+            yield from _at(container[int(path[0])], path[1:])
         for member in container:
             if isinstance(member, dict):
                 yield from _at(member, path)

@@ -59,10 +59,10 @@ def check_indexes(collection: Collection[Document]) -> list[IndexFinding]:
         found = present.get(name)
         state: State = "missing" if found is None else "present" if _same(found, document) else "different"
         findings.append(IndexFinding(name, state, sizes.get(name, 0)))
-    for name in present:
-        if name not in declared:
-            findings.append(IndexFinding(name, "present" if name == BY_ID else "unknown", sizes.get(name, 0)))
-    return findings
+    others = sorted(present.keys() - declared.keys())
+    return findings + [
+        IndexFinding(name, "present" if name == BY_ID else "unknown", sizes.get(name, 0)) for name in others
+    ]
 
 
 def prepare(collection: Collection[Document]) -> None:

@@ -25,7 +25,7 @@ from logger.ports import Order
 MILLISECOND = timedelta(milliseconds=1)
 # The ends of time. An entry without a time counts as created at the BEGINNING; a window that ends at the END has no upper bound.
 BEGINNING = datetime.min.replace(tzinfo=UTC)
-END = datetime.max.replace(microsecond=999_000, tzinfo=UTC)
+END = datetime.max.replace(tzinfo=UTC)
 
 FIRST_WIDTH = timedelta(seconds=10)
 # The longest that one window may take. One that takes less than a quarter makes the next one wider, so few ever run out of time.
@@ -88,8 +88,8 @@ class Budget:
 
 def whole(wanted: Filter) -> Window:
     """The range of a filter, in the whole milliseconds that MongoDB keeps; the same entries are in it."""
-    since = BEGINNING if wanted.since is None else _rounded_up(wanted.since)
-    until = END if wanted.until is None else _rounded_up(wanted.until)
+    since = BEGINNING if wanted.since is None else rounded_up(wanted.since)
+    until = END if wanted.until is None else rounded_up(wanted.until)
     return Window(since, until)
 
 
@@ -102,7 +102,7 @@ def scan(
 ) -> Iterator[tuple[Window, T]]:
     """Each window of the ranges with what `step` found in it, from the newest or the oldest end on.
 
-    The ranges are in order, do not overlap, and end where there are entries rather than at the END (`extent` in reader.py). A window is
+    The ranges are in order, do not overlap, and end where there are entries rather than at the END (`extent` in asking.py). A window is
     twice as wide as the last when that was answered quickly, and tried again a quarter as wide when it was not answered in time.
     Raises SpentError when the time is spent, or when one millisecond takes more than is left of it.
     """
@@ -126,7 +126,7 @@ def scan(
                 border = window.since if order == "newest" else window.until
                 if took < PATIENCE_MS / 4000 and _width(window) >= width:
                     width *= 2
-        except SpentError:
+        except (SpentError, ExecutionTimeout):  # the latter from where the ranges come from
             raise SpentError(border) from None
 
 
@@ -149,9 +149,10 @@ def _first_part(rest: Window, width: timedelta, order: Order) -> Window:
         return rest
     # whole milliseconds: the database knows no others
     width = timedelta(milliseconds=max(1, width // MILLISECOND))
-    return (
-        Window(rest.until - width, rest.until) if order == "newest" else Window(rest.since, rest.since + width)
-    )
+    if order == "oldest":
+        return Window(rest.since, rest.since + width)
+    since = rest.until - width
+    return Window(since - timedelta(microseconds=since.microsecond % 1000), rest.until)
 
 
 def _without(rest: Window, window: Window, order: Order) -> Window:
@@ -162,8 +163,12 @@ def _width(window: Window) -> timedelta:
     return window.until - window.since
 
 
-def _rounded_up(moment: datetime) -> datetime:
+def rounded_up(moment: datetime) -> datetime:
+    """The first whole millisecond that is not before `moment`; MongoDB keeps no finer ones."""
     finer = moment.microsecond % 1000
-    if not finer:
-        return moment
-    return END if moment >= END else moment + timedelta(microseconds=1000 - finer)
+    return just_after(moment - timedelta(microseconds=finer)) if finer else moment
+
+
+def just_after(moment: datetime) -> datetime:
+    """The next whole millisecond."""
+    return END if moment >= END - MILLISECOND else moment + MILLISECOND
