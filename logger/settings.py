@@ -14,4 +14,6 @@ class LoggerSettings(Settings):
     logger_workers: int = Field(default=2, gt=0)
     logger_connections: int = Field(default=1000, gt=0)
     logger_grpc_threads: int = Field(default=32, gt=0)
+    logger_streams: int = Field(default=64, gt=0)
+    keeper_port: int = Field(default=8086, gt=0, lt=65536)
     mongo_url: str = "mongodb://logger:password@127.0.0.1:17017/logs?replicaSet=rs0&authSource=logs"

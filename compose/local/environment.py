@@ -116,6 +116,7 @@ def printed_values(instance: Instance, ports: PortPlan, services: Mapping[str, s
         **services,
         "FRONTEND_URL": f"http://{host}:{ports['FRONTEND_PORT']}",
         "WORKER_URL": f"http://{host}:{ports['WORKER_PORT']}",
+        "KEEPER_URL": f"http://{host}:{ports['KEEPER_PORT']}",
         "POSTGRES_ADMIN_DSN": f"host={LOOPBACK} port={ports['POSTGRES_PORT']} "
         "user=postgres password=password dbname=postgres",
         "MONGO_ADMIN_URL": f"mongodb://admin:password@{LOOPBACK}:{ports['MONGO_PORT']}/"

@@ -40,6 +40,7 @@ PORTS: Final = (
     Port("LOGGER_RPC_PORT", 5001, "logger", public=True),
     Port("LOGGER_GRPC_PORT", 50001, "logger", public=True),
     Port("WORKER_PORT", 8085, "worker", public=True),
+    Port("KEEPER_PORT", 8086, "keeper", public=True),
     Port("POSTGRES_PORT", 17432, "postgres"),
     Port("MONGO_PORT", 17017, "mongo"),
     Port("RABBIT_PORT", 17672, "rabbitmq"),

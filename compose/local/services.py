@@ -45,6 +45,20 @@ def _worker(site: Site) -> Part:
     )
 
 
+def _keeper(site: Site) -> Part:
+    """What the log store needs done in the background."""
+    port = site.ports["KEEPER_PORT"]
+    return Part(
+        name="keeper",
+        kind=Kind.SERVICE,
+        address=f"http://{site.host}:{port}",
+        prepare=partial(_launch, ("logger", "keeper"), site),
+        probe=probes.readyz(site.host, port),
+        uses=("mongo",),
+        grace=float(site.values["SHUTDOWN_GRACE"]) + 2,
+    )
+
+
 def _auth_setup(site: Site) -> Part:
     """Migrations and the development user; `auth` itself never changes its own schema."""
     return Part(
@@ -64,6 +78,7 @@ def parts(site: Site) -> list[Part]:
         _auth_setup(site),
         _gunicorn(site, "auth", needs=("auth-setup",), uses=("rabbitmq", "postgres", "valkey")),
         replace(logger, address=address),
+        _keeper(site),
         _gunicorn(site, "mailer", uses=("mailbox", "postgres", "rabbitmq")),
         _worker(site),
         _gunicorn(site, "broker", uses=("auth", "logger", "mailer", "rabbitmq", "valkey")),

@@ -85,6 +85,7 @@ def _doors(values: dict[str, str], *, dev: bool) -> list[tuple[str, str, str, st
         ("logger", "logger", values["LOGGER_URL"], f"JSON-RPC and gob {rpc}, gRPC {grpc}"),
         ("mailer", "mailer", values["MAILER_URL"], ""),
         ("worker", "worker", values["WORKER_URL"], "health of the listener"),
+        ("keeper", "keeper", values["KEEPER_URL"], "health of the log store's keeper"),
         ("mailbox", "mailbox", values["MAILBOX_URL"], f"catches all mail, SMTP {values['MAILBOX_SMTP_PORT']}"),
         ("postgres", "postgres", f"127.0.0.1:{values['POSTGRES_PORT']}", "postgres / password, auth / password"),
         ("mongo", "mongo", f"127.0.0.1:{values['MONGO_PORT']}", "admin / password, logger / password"),

@@ -53,19 +53,20 @@ def entry_of(document: Mapping[str, Any]) -> LogEntry:
     created: datetime = document.get("created_at") or BEGINNING
     return LogEntry(
         id=document.get("event_id") or str(document["_id"]),
-        name=_text(document.get("name")),
-        data=_text(document.get("data")),
+        name=text_of(document.get("name")),
+        data=text_of(document.get("data")),
         level=document.get("level") or "INFO",
-        service=_text(document.get("service")),
-        protocol=_text(document.get("protocol")),
-        request_id=_text(document.get("request_id")),
-        trace_id=_text(document.get("trace_id")),
+        service=text_of(document.get("service")),
+        protocol=text_of(document.get("protocol")),
+        request_id=text_of(document.get("request_id")),
+        trace_id=text_of(document.get("trace_id")),
         created_at=created,
         updated_at=document.get("updated_at") or created,
-        span_id=_text(document.get("span_id")),
+        span_id=text_of(document.get("span_id")),
         fields=document.get("fields"),
     )
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """A text that may be missing."""
     return "" if value is None else str(value)

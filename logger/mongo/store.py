@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from pymongo import MongoClient
@@ -15,6 +16,7 @@ from common.mongo import Document
 from logger.domain import LogEntry
 from logger.mongo.documents import COLLECTION, document_of, entry_of, key_of
 from logger.mongo.indexes import prepare
+from logger.mongo.marks import BlockMarks
 
 log = logging.getLogger(__name__)
 
@@ -27,12 +29,18 @@ class MongoLogStore:
     def __init__(self, client: MongoClient[Document]) -> None:
         database = client.get_default_database(default="logs")
         self._collection: Collection[Document] = database[COLLECTION]
+        self._marks = BlockMarks(database)
 
     def prepare(self) -> None:
         """Makes the indexes what they should be. Raises pymongo's error when the database is away."""
         prepare(self._collection)
 
     def insert(self, entries: Sequence[LogEntry]) -> list[bool]:
+        new = self._inserted(entries)
+        self._tell(entries, new)
+        return new
+
+    def _inserted(self, entries: Sequence[LogEntry]) -> list[bool]:
         try:
             self._collection.insert_many([document_of(entry) for entry in entries], ordered=False)
         except BulkWriteError as error:
@@ -50,6 +58,19 @@ class MongoLogStore:
             raise UnavailableError("the log store's database refused the entries")
         duplicates = {failure["index"] for failure in failures}
         return [index not in duplicates for index in range(count)]
+
+    def _tell(self, entries: Sequence[LogEntry], new: Sequence[bool]) -> None:
+        """Lets the search know of late entries: what is acknowledged is found from then on."""
+        created = [entry.created_at for entry in entries]
+        try:
+            if not all(new):
+                # who stored them first may have come no further than that; their time may be another than that of the retry
+                keys = [key_of(entry.id) for entry, stored in zip(entries, new, strict=True) if not stored]
+                found = self._collection.find({"_id": {"$in": keys}}, {"created_at": 1, "_id": 0}, max_time_ms=5_000)
+                created += [each["created_at"] for each in found if isinstance(each.get("created_at"), datetime)]
+            self._marks.note(created)
+        except PyMongoError as error:
+            raise UnavailableError("the log store's database cannot be used now") from error
 
     def find(self, record_id: str) -> LogEntry | None:
         try:

@@ -89,7 +89,8 @@ def test_services_on_every_interface_are_reached_over_loopback():
 def test_printed_values_are_one_line_each_and_name_the_doors_for_tools():
     values = printed_values(DEV, chosen({}), service_values(chosen({}), {}))
 
-    assert {"POSTGRES_ADMIN_DSN", "MONGO_ADMIN_URL", "VALKEY_URL", "RABBIT_MANAGEMENT_URL", "WORKER_URL"} <= set(values)
+    doors = {"POSTGRES_ADMIN_DSN", "MONGO_ADMIN_URL", "VALKEY_URL", "RABBIT_MANAGEMENT_URL", "WORKER_URL", "KEEPER_URL"}
+    assert doors <= set(values)
     assert not [name for name, value in values.items() if "\n" in value]
 
 

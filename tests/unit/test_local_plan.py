@@ -22,7 +22,7 @@ def plan(tmp_path):
 
 
 def test_all_services_and_servers_are_parts(plan):
-    services = {"auth", "broker", "frontend", "logger", "mailer", "worker"}
+    services = {"auth", "broker", "frontend", "keeper", "logger", "mailer", "worker"}
 
     assert services | {"postgres", "mongo", "rabbitmq", "valkey", "mailbox", "epmd", "auth-setup"} == set(plan.parts())
 
@@ -54,6 +54,7 @@ def test_services_are_started_by_their_public_commands(plan):
     commands = {name: part.prepare().command[1:] for name, part in plan.parts().items() if part.kind == "service"}
 
     assert commands["broker"] == ("-m", "gunicorn", "-c", "broker/gunicorn.conf.py", "broker.wsgi:app")
+    assert commands["keeper"] == ("-m", "logger", "keeper")
     assert commands["worker"][:5] == ("-m", "celery", "-A", "worker", "worker")
 
 

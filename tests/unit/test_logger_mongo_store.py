@@ -26,13 +26,16 @@ class Collection:
         assert not ordered
         raise BulkWriteError(self._details)
 
+    def find(self, _wanted, _fields, *, max_time_ms):
+        return []
+
 
 class Client:
     def __init__(self, details: dict[str, Any]) -> None:
         self._collection = Collection(details)
 
     def get_default_database(self, default):
-        return {"logs": self._collection}
+        return {"logs": self._collection, "log_blocks": None}
 
 
 def entries(count: int) -> list[LogEntry]:

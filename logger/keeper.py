@@ -1,0 +1,109 @@
+"""The keeper: does in the background, and out of the way of writers, what the log store needs done again and again. Knows no database.
+
+What it does are chores; each runs in a thread of its own, one step at a time over all of them, in one process at a time over all keepers.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol
+
+from common.background import BackgroundWork, Rhythm
+
+log = logging.getLogger(__name__)
+
+LONGEST_PAUSE_SECONDS = 15.0
+# From so many entries a second on the store counts as busy, and the keeper rests nine times as long as it worked.
+BUSY_RATE = 200.0
+BUSY_REST = 9.0
+SAMPLE_SECONDS = 1.0
+
+
+class Chore(Protocol):
+    """What the keeper does again and again. `name` is what the log lines call it; `look` are the seconds from the end of its work until
+    it is asked again whether there is some.
+    """
+
+    name: str
+    look: float
+
+    def step(self) -> bool:
+        """Does a small part of the work, for half a second at most, and returns whether more is left.
+
+        May raise: it is then called again after a pause. Another keeper's step may run at the same time when this process was held up
+        for longer than its lease, so a step must leave things right whatever another does.
+        """
+
+
+class Lease(Protocol):
+    """Says who the one keeper is."""
+
+    def held(self) -> bool:
+        """Whether this process is the keeper now; takes or renews the lease where it can. May raise."""
+
+    def give_up(self) -> None:
+        """Lets another keeper begin at once."""
+
+
+class Pace:
+    """How fast the keeper may go: at full speed while few entries come in, else with a tenth of a core."""
+
+    def __init__(self, stored: Callable[[], int], *, clock: Callable[[], float] = time.monotonic) -> None:
+        """`stored`: how many entries there are, roughly and cheaply."""
+        self._stored = stored
+        self._clock = clock
+        self._sample: tuple[float, int] | None = None
+        self._busy = False
+
+    def rest(self, worked: float) -> float:
+        """The seconds to rest after so many seconds of work."""
+        now = self._clock()
+        if self._sample is None or now - self._sample[0] >= SAMPLE_SECONDS:
+            count = self._stored()
+            if self._sample is not None:
+                then, before = self._sample
+                self._busy = abs(count - before) / (now - then) >= BUSY_RATE
+            self._sample = now, count
+        return worked * BUSY_REST if self._busy else 0.0
+
+
+class Keeper:
+    def __init__(self, chores: Sequence[Chore], *, lease: Lease, pace: Pace) -> None:
+        self._lease = lease
+        self._pace = pace
+        self._turn = threading.Lock()
+        self._stopping = threading.Event()
+        self._works = [
+            BackgroundWork(
+                chore.name,
+                partial(self._round, chore),
+                Rhythm(look=chore.look, longest_pause=LONGEST_PAUSE_SECONDS),
+            )
+            for chore in chores
+        ]
+
+    def start(self) -> None:
+        for work in self._works:
+            work.start()
+
+    def stop(self) -> None:
+        """Waits for the step that is under way. Raises what giving up the lease raises."""
+        self._stopping.set()
+        for work in self._works:
+            work.stop()
+        self._lease.give_up()
+
+    def _round(self, chore: Chore) -> bool:
+        with self._turn:
+            if self._stopping.is_set() or not self._lease.held():
+                return False
+            began = time.monotonic()
+            more = chore.step()
+            rest = self._pace.rest(time.monotonic() - began)
+            # the rest is taken with the turn in hand, or the other chores would use it up
+            self._stopping.wait(rest)
+        return more

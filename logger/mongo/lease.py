@@ -1,0 +1,79 @@
+"""Which of several keepers works, as a document that the one who works renews. Times are the database's own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from secrets import token_hex
+
+from pymongo import ReturnDocument
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from common.mongo import Document
+
+log = logging.getLogger(__name__)
+
+COLLECTION = "log_keeper"
+KEY = "keeper"
+# A keeper that is gone without a word is replaced after so many seconds.
+TERM_SECONDS = 30.0
+
+
+class MongoLease:
+    """Thread-safe."""
+
+    def __init__(
+        self,
+        database: Database[Document],
+        *,
+        term: float = TERM_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._collection = database[COLLECTION]
+        self._term = term
+        self._clock = clock
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{token_hex(4)}"
+        self._renew_at = float("-inf")
+        self._has = False
+        self._lock = threading.Lock()
+
+    @property
+    def has(self) -> bool:
+        """Whether it was held when it was last asked for."""
+        return self._has
+
+    def held(self) -> bool:
+        """Renews at a third of the term, so that a pause of the process of two thirds costs nothing. Raises pymongo's errors."""
+        with self._lock:
+            if not self._has or self._clock() >= self._renew_at:
+                asked = self._clock()
+                has = self._take()
+                if has != self._has:
+                    log.info("lease_taken" if has else "lease_lost", extra={"owner": self._owner})
+                self._has, self._renew_at = has, asked + self._term / 3
+            return self._has
+
+    def give_up(self) -> None:
+        with self._lock:
+            self._has = False
+            self._collection.delete_one({"_id": KEY, "owner": self._owner})
+
+    def _take(self) -> bool:
+        free = {"$or": [{"owner": self._owner}, {"$expr": {"$lt": ["$until", "$$NOW"]}}]}
+        until = {"$add": ["$$NOW", round(self._term * 1000)]}
+        try:
+            self._collection.find_one_and_update(
+                {"_id": KEY, **free},
+                [{"$set": {"owner": {"$literal": self._owner}, "until": until}}],
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+                maxTimeMS=2_000,
+            )
+        except DuplicateKeyError:  # there is one, and it is another's
+            return False
+        return True
