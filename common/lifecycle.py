@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ class Lifecycle:
 
     parts: list[_Part] = field(default_factory=list)
     started: list[_Part] = field(default_factory=list)
+    # Set before the parts stop, while requests may still finish: what would go on for ever is to end by itself.
+    stopping: threading.Event = field(default_factory=threading.Event)
 
     def add(self, name: str, *, start: Callable[[], object] = _nothing, stop: Callable[[], object] = _nothing) -> None:
         self.parts.append(_Part(name, start, stop))
@@ -43,6 +46,7 @@ class Lifecycle:
             self.started.append(part)
 
     def stop(self) -> None:
+        self.stopping.set()
         while self.started:
             part = self.started.pop()
             try:

@@ -13,7 +13,7 @@ from typing import Any
 
 from gunicorn.workers.ggevent import GeventWorker
 
-from common.web.worker import READ_SECONDS, linger
+from common.web.worker import READ_SECONDS, has_arrived, linger
 
 # For the client to take an answer.
 SEND_SECONDS = 30.0
@@ -30,14 +30,14 @@ class GreenWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no type
     def init_process(self) -> None:
         self._open: set[Any] = set()
         self._working: set[Any] = set()
-        # until when a connection must have sent what it has begun
-        self._due: dict[Any, float] = {}
+        # until when a connection must have sent what it has begun, and the request as soon as its head is there
+        self._due: dict[Any, tuple[float, Any]] = {}
         super().init_process()
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:  # noqa: ANN401 - gunicorn ships no types
         """One connection, in a greenlet of its own. Its first request is due at once; between two it may rest as long as keep-alive lasts."""
         self._open.add(client)
-        self._due[client] = time.monotonic() + READ_SECONDS
+        self._due[client] = (time.monotonic() + READ_SECONDS, None)
         try:
             super().handle(listener, client, addr)
         finally:
@@ -47,7 +47,7 @@ class GreenWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no type
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:  # noqa: ANN401 - gunicorn ships no types
         """One request whose head is there; its body is read in here, and its answer written."""
         self._working.add(sock)
-        self._due[sock] = time.monotonic() + READ_SECONDS
+        self._due[sock] = (time.monotonic() + READ_SECONDS, req)
         sock.settimeout(SEND_SECONDS)
         try:
             super().handle_request(listener_name, req, sock, addr)
@@ -69,10 +69,12 @@ class GreenWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no type
         """Called about every second, also while the worker stops."""
         super().notify()
         now = time.monotonic()
-        for connection, end in list(self._due.items()):
-            if now > end:
+        for connection, (end, request) in list(self._due.items()):
+            if now > end and not has_arrived(request):
                 _end_reading(connection)
         if not self.alive:
+            # streams that end when their client likes end now
+            self.wsgi.extensions["lifecycle"].stopping.set()
             # kept connections without a request would make every stop last as long as it may
             for connection in self._open - self._working:
                 _end_reading(connection)
