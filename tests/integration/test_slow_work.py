@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -19,7 +18,7 @@ WORKERS = ("common.web.worker.BoundedWorker", "common.web.green_worker.GreenWork
 
 
 @pytest.fixture(scope="module", params=WORKERS)
-def address(request) -> Iterator[str]:
+def address(request):
     address = f"127.0.0.1:{free_port()}"
     options = ("--worker-class", request.param, "--threads", "4", "--bind", address, "--keep-alive", "75")
     process = subprocess.Popen(

@@ -17,7 +17,8 @@ READ_SECONDS, WORK_SECONDS = 0.5, 2.5
 
 
 def create() -> Flask:
-    worker.READ_SECONDS = green_worker.READ_SECONDS = READ_SECONDS
+    for module in (worker, green_worker):
+        vars(module)["READ_SECONDS"] = READ_SECONDS
     app = create_flask("slow", checks={}, lifecycle=Lifecycle())
 
     @app.route("/work", methods=["GET", "POST"])
