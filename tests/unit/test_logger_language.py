@@ -267,11 +267,11 @@ def test_parameters_of_a_json_body_mean_what_their_types_say():
     values = {
         "level_is": ["info", "error"],
         "not": {"name": "heartbeat", "words": ["ping", "health check"], "level": "error", "fields": {"dry": True}},
-        "fields": {"user.id": 42, "plan": ["free", None], "note": ""},
+        "fields": {"user.id": 42, "plan": ["free", None], "note": "", "zip": "1010"},
     }
 
     assert filter_of(values, now=NOW) == read(
-        'level=info,error fields.note="" fields.plan=free,null fields.user.id=42'
+        'level=info,error fields.note="" fields.plan=free,null fields.user.id=42 fields.zip="1010"'
         ' -name:heartbeat -level:error -ping,"health check" -fields.dry=true'
     )
 
@@ -417,6 +417,7 @@ filters = st.builds(lambda pair, found: Filter(*pair, tuple(found)), ranges, st.
 @example(Filter(conditions=(Condition("level", ("CRITICAL",)),)))
 @example(Filter(conditions=(Condition("fields.a", (1, "1", "1.0")),)))
 @example(Filter(conditions=(Condition("fields.a", ("1", 1)),)))
+@example(Filter(conditions=tuple(Condition("data", (word,)) for word in ("a", "OR", "NOT", "b"))))
 @example(Filter(since=datetime(1, 1, 1, tzinfo=UTC)))
 def test_a_filter_written_as_text_is_read_as_the_same_filter(wanted):
     text = render(wanted)
