@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.pausing import paused
+from tests.outages import paused, stopped
 from tests.services import free_port, own_service
 from tests.system import System
 from tests.waiting import eventually
@@ -52,14 +52,11 @@ def all_stored_once(documents, name: str, count: int) -> None:
 
 @pytest.mark.parametrize("via", VIAS)
 def test_without_the_log_store_entries_wait_in_the_queue(system, log_documents, name, via):
-    system.stop("logger")
-    try:
+    with stopped(system, "logger"):
         reply = log(system, name, via)
         rest = requests.post(
             system.url("broker", f"/api/v1/logs?via={via}"), json=[{"name": name, "data": "y"}], timeout=15
         )
-    finally:
-        system.start("logger")
 
     assert reply.status_code == 202
     data = reply.json()["data"]
@@ -69,9 +66,7 @@ def test_without_the_log_store_entries_wait_in_the_queue(system, log_documents, 
 
 
 def test_without_both_everything_is_spooled_outlives_the_broker_and_is_stored_once(system, log_documents, name):
-    system.stop("logger")
-    system.stop("rabbitmq")
-    try:
+    with stopped(system, "logger", "rabbitmq"):
         replies = [log(system, name, via, data=via) for via in VIAS]
         many = bulk(system, name, 300)
         assert readiness(system)["checks"]["spool"]["error"].startswith("304 records wait")
@@ -81,9 +76,6 @@ def test_without_both_everything_is_spooled_outlives_the_broker_and_is_stored_on
         system.kill("broker")
         eventually(lambda: system.part("broker")["restarts"] == restarts + 1)
         eventually(lambda: readiness(system)["checks"]["spool"]["error"].startswith("304 records wait"))
-    finally:
-        system.start("rabbitmq")
-        system.start("logger")
 
     for reply in replies:
         assert reply.status_code == 202
@@ -95,23 +87,16 @@ def test_without_both_everything_is_spooled_outlives_the_broker_and_is_stored_on
 
 
 def test_what_is_spooled_reaches_the_store_directly_when_only_that_comes_back(system, log_documents, name):
-    system.stop("logger")
-    system.stop("rabbitmq")
-    try:
-        assert log(system, name, "rpc").json()["data"]["stored"] == "spooled"
-        system.start("logger")
+    with stopped(system, "rabbitmq"):
+        with stopped(system, "logger"):
+            assert log(system, name, "rpc").json()["data"]["stored"] == "spooled"
         all_stored_once(log_documents, name, 1)
         assert log_documents.find_one({"name": name})["protocol"] == "rpc"
-    finally:
-        system.start("rabbitmq")
 
 
 def test_a_retry_under_the_same_key_is_stored_once_wherever_the_first_try_went(system, log_documents, name):
-    system.stop("logger")
-    try:
+    with stopped(system, "logger"):
         first = bulk(system, name, 20, **{"Idempotency-Key": name})
-    finally:
-        system.start("logger")
     again = eventually(lambda: _stored(bulk(system, name, 20, **{"Idempotency-Key": name})))
 
     assert first.json()["counts"] == {"queued": 20}
@@ -185,14 +170,9 @@ def test_two_processes_of_the_broker_spool_beside_each_other(system, log_documen
     spool = Path(system.env["SPOOL_DIR"])
     with own_service(system, "broker") as url:
         assert (spool / "slot-1").is_dir()
-        system.stop("logger")
-        system.stop("rabbitmq")
-        try:
+        with stopped(system, "logger", "rabbitmq"):
             for base in (url, system.url("broker")):
                 assert log(system, name, "rpc", data=base, url=base).json()["data"]["stored"] == "spooled"
-        finally:
-            system.start("rabbitmq")
-            system.start("logger")
         all_stored_once(log_documents, name, 2)
 
 

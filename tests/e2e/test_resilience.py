@@ -8,7 +8,7 @@ import time
 import pytest
 import requests
 
-from tests.pausing import paused
+from tests.outages import paused, stopped
 from tests.waiting import eventually
 
 SERVICES = ("auth", "broker", "frontend", "logger", "mailer", "worker")
@@ -37,15 +37,12 @@ def test_without_the_logger_logins_and_mail_go_on_and_events_wait(system, log_do
     name = f"waiting-{secrets.token_hex(4)}"
     logins = log_documents.count_documents({"name": "authentication"})
     mail = {"from": "a@b.example", "to": "c@d.example", "subject": "s", "message": "m"}
-    system.stop("logger")
-    try:
+    with stopped(system, "logger"):
         assert system.post("broker", "/handle", LOGIN).status_code == 202
         assert system.post("broker", "/handle", {"action": "mail", "mail": mail}).status_code == 202
         assert log(system, name, "amqp").status_code == 202
         assert log(system, name, "rpc").json()["data"]["stored"] == "queued"
         assert requests.get(system.url("broker", "/readyz"), timeout=5).json()["degraded"] is True
-    finally:
-        system.start("logger")
 
     eventually(lambda: log_documents.count_documents({"name": name}) == 2)
     eventually(lambda: log_documents.count_documents({"name": "authentication"}) == logins + 1)
@@ -54,15 +51,12 @@ def test_without_the_logger_logins_and_mail_go_on_and_events_wait(system, log_do
 def test_without_rabbitmq_the_other_protocols_go_on_and_all_reconnect_by_themselves(system, log_documents):
     """The Go system keeps one AMQP connection for life."""
     name = f"reconnect-{secrets.token_hex(4)}"
-    system.stop("rabbitmq")
-    try:
+    with stopped(system, "rabbitmq"):
         assert log(system, name, "rpc").status_code == 202
         assert system.post("broker", "/handle", LOGIN).status_code == 202
         started = time.monotonic()
         assert log(system, name, "amqp").json()["data"]["via"] == "rpc"
         assert time.monotonic() - started < 3
-    finally:
-        system.start("rabbitmq")
 
     eventually(lambda: log(system, f"{name}-after", "amqp").json()["data"]["via"] == "amqp", seconds=20)
     eventually(lambda: log_documents.find_one({"name": f"{name}-after", "protocol": "amqp"}), seconds=30)

@@ -17,6 +17,7 @@ from common.amqp.link import Message
 from common.amqp.publisher import MAX_PENDING, Publisher
 from common.amqp.topology import Exchange, Queue, Topology
 from common.errors import AppError, DeadlineError, TooManyError, UnavailableError
+from tests.outages import stopped
 from tests.proxy import Proxy
 from tests.waiting import eventually
 
@@ -128,16 +129,13 @@ def test_a_heartbeat_that_waits_on_the_connection_holds_up_no_message(system, to
 
 def test_without_rabbitmq_callers_are_told_quickly_and_the_connection_comes_back_by_itself(system, publisher, name):
     publisher.publish(message(name))
-    system.stop("rabbitmq")
-    try:
+    with stopped(system, "rabbitmq"):
         started = time.monotonic()
         with pytest.raises(AppError):
             publisher.publish(message(name))
         assert time.monotonic() - started < 6
         with pytest.raises(UnavailableError):
             publisher.check()
-    finally:
-        system.start("rabbitmq")
 
     eventually(lambda: publisher.outcomes([message(name)]) == [None], seconds=20)
     publisher.check()

@@ -14,6 +14,7 @@ import requests
 from bson import ObjectId
 
 from common.ids import object_id_hex
+from tests.outages import stopped
 from tests.services import free_port
 from tests.system import System
 from tests.waiting import eventually
@@ -130,13 +131,10 @@ def test_events_survive_the_sudden_death_of_the_worker_in_the_middle_of_them(sys
 
 def test_nothing_is_lost_while_the_logger_is_down(system, rabbit, stored):
     ids, bodies = events(3000)
-    system.stop("logger")
-    try:
+    with stopped(system, "logger"):
         rabbit.publish(*bodies)
         readiness = requests.get(system.url("worker", "/readyz"), timeout=5)
         assert (readiness.status_code, readiness.json()["degraded"]) == (200, True)
-    finally:
-        system.start("logger")
 
     eventually(lambda: stored(ids) == 3000, seconds=30)
     eventually(lambda: rabbit.waiting("logs.store") == 0)

@@ -1,10 +1,10 @@
-"""A part that is there and silent, as on a machine that hangs."""
+"""Parts that are away: there and silent, as on a machine that hangs, or stopped."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import psutil
 
@@ -23,3 +23,13 @@ def paused(system: System, *parts: str) -> Iterator[None]:
     finally:
         for process in reversed(processes):
             process.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def stopped(system: System, *parts: str) -> Iterator[None]:
+    """The parts are stopped in this order and started in the reverse one, each whatever becomes of the others."""
+    with ExitStack() as stack:
+        for part in parts:
+            stack.callback(system.start, part)
+            system.stop(part)
+        yield
