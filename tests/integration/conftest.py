@@ -1,4 +1,4 @@
-"""Fixtures for tests with a worker of their own and a log store that the test holds in its hand."""
+"""Fixtures for tests with a worker of their own and a log store that the test holds in its hand, or with a database of their own."""
 
 from __future__ import annotations
 
@@ -6,12 +6,26 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
+from auth.migrations.run import migrate
+from common.postgres import create_postgres
+from tests.auth.databases import own_database
 from tests.services import free_port
 from tests.system import System
 from tests.worker.process import Store, Worker, worker
 
 Start = Callable[..., Worker]
+
+
+@pytest.fixture(scope="module")
+def database(system: System) -> Iterator[tuple[str, Engine]]:
+    """The address of an empty database with the tables of auth, and an engine on it."""
+    with own_database(system.env["POSTGRES_ADMIN_DSN"]) as dsn:
+        engine = create_postgres(dsn, pool_size=4)
+        migrate(engine)
+        yield dsn, engine
+        engine.dispose()
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import pytest
 
 from auth.domain import LogEvent, NewUser
 from auth.memory import MemoryStore
-from auth.migrations.run import migrate
 from auth.postgres.store import PostgresStore
 from common.clock import SystemClock
 from common.errors import ConflictError, UnavailableError
@@ -38,15 +37,6 @@ class PostgresCase:
     def events(self) -> list[str]:
         rows = query(self.dsn, "SELECT body FROM outbox ORDER BY created_at, id")
         return [orjson.loads(bytes(body))["data"] for (body,) in rows]
-
-
-@pytest.fixture(scope="module")
-def database(system):
-    with own_database(system.env["POSTGRES_ADMIN_DSN"]) as dsn:
-        engine = create_postgres(dsn, pool_size=4)
-        migrate(engine)
-        yield dsn, engine
-        engine.dispose()
 
 
 @pytest.fixture

@@ -7,28 +7,18 @@ from dataclasses import replace
 import pytest
 from kombu import Connection
 
-from auth.migrations.run import migrate
 from common import outbox
 from common.amqp.link import Message
 from common.amqp.publisher import Publisher
 from common.amqp.topology import Exchange, Queue, Topology
 from common.errors import UnavailableError
 from common.outbox import OutboxRelay, OutboxTable, Relayed
-from common.postgres import create_postgres, transaction
-from tests.auth.databases import own_database, query
+from common.postgres import transaction
+from tests.auth.databases import query
 from tests.waiting import eventually
 
 # Port 1 of loopback: nobody listens there.
 NO_RABBIT = "amqp://guest:guest@127.0.0.1:1/"
-
-
-@pytest.fixture(scope="module")
-def database(system):
-    with own_database(system.env["POSTGRES_ADMIN_DSN"]) as dsn:
-        engine = create_postgres(dsn, pool_size=4)
-        migrate(engine)
-        yield dsn, engine
-        engine.dispose()
 
 
 @pytest.fixture
