@@ -13,8 +13,8 @@ import psutil
 import pytest
 from kombu import Connection
 
-from common.amqp.link import Message
-from common.amqp.publisher import MAX_PENDING, Publisher
+from common.amqp.link import WRITE_BYTES, Message
+from common.amqp.publisher import MAX_PENDING, WINDOW, Publisher
 from common.amqp.topology import Exchange, Queue, Topology
 from common.errors import AppError, DeadlineError, TooManyError, UnavailableError
 from tests.outages import stopped
@@ -68,6 +68,25 @@ def test_what_many_callers_publish_at_once_is_all_in_the_queue(system, publisher
         list(pool.map(lambda _: publisher.publish(message(name)), range(500)))
 
     assert waiting(system, name) == 500
+
+
+def test_what_leaves_in_one_write_arrives_whole_and_in_order(system, publisher, name):
+    """The driver builds each small message in the same buffer, and large ones it sends in pieces of their own."""
+    sizes = [150_000 if number % 97 == 96 else 1_500 + number for number in range(2 * WINDOW)]
+    sent = [
+        Message(name, "in.x", (f"{number:05}-" * (size // 6)).encode(), message_id=f"id-{number}")
+        for number, size in enumerate(sizes)
+    ]
+    assert sum(sizes[:WINDOW]) > 2 * WRITE_BYTES
+    eventually(lambda: publisher.check() is None)
+
+    assert publisher.outcomes(sent) == [None] * len(sent)
+
+    with Connection(system.env["RABBIT_URL"], connect_timeout=5) as connection, connection.channel() as channel:
+        for each in sent:
+            got = channel.basic_get(name, no_ack=True)
+            assert got.properties["message_id"] == each.message_id
+            assert got.body == each.body.decode()
 
 
 def test_a_message_is_persistent_and_carries_its_identity(system, publisher, name):
