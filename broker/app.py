@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Flask, request
-from flask_cors import CORS
+from flask import Flask, Response, request
+from flask_cors import cross_origin
 
 from broker.clients.auth import AuthClient
 from broker.clients.local_spool import LocalSpool
@@ -113,8 +113,7 @@ def _answers(client: JsonClient) -> Callable[[], None]:
 
 def _allow_origins(app: Flask, origins: list[str]) -> None:
     """The Go original reflects any origin together with credentials; here an origin must be on the list for that."""
-    CORS(
-        app,
+    answer = cross_origin(
         origins=origins,
         methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
         allow_headers=[
@@ -130,9 +129,15 @@ def _allow_origins(app: Flask, origins: list[str]) -> None:
         always_send=False,
         supports_credentials="*" not in origins,
         max_age=300,
-    )
-    # a program names no origin, and looking through all this for it would cost a tenth of its request
-    (answer,) = app.after_request_funcs[None]
-    app.after_request_funcs[None] = [
-        lambda response: answer(response) if "HTTP_ORIGIN" in request.environ else response,
-    ]
+        # Flask answers OPTIONS as for every route; what is decorated here is no view, but the end of all of them, failures included
+        automatic_options=False,
+    )(_same)
+
+    @app.after_request
+    def allow(response: Response) -> Response:
+        # a program names no origin, and looking through all this for it would cost a tenth of its request
+        return answer(response) if "HTTP_ORIGIN" in request.environ else response
+
+
+def _same(response: Response) -> Response:
+    return response

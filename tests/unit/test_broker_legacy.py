@@ -299,6 +299,29 @@ def test_only_listed_origins_may_send_credentials(client):
     assert allowed("http://evil.example") == (None, None)
 
 
+@pytest.mark.parametrize(("path", "status"), [("/", 200), ("/nowhere", 404), ("/handle", 400)])
+def test_a_page_of_a_listed_origin_may_read_every_answer_refusals_included(client, path, status):
+    reply = client.post(path, headers={"Origin": "http://localhost:8082"})
+
+    assert reply.status_code == status
+    assert reply.headers["Access-Control-Allow-Origin"] == "http://localhost:8082"
+    assert "X-Log-Stored" in reply.headers["Access-Control-Expose-Headers"]
+    assert reply.headers["Vary"] == "Origin"
+
+
+def test_a_page_of_a_listed_origin_may_read_even_that_something_is_broken(client, behind):
+    behind.failure = RuntimeError("a bug")
+
+    reply = client.post("/handle", json={"action": "log", "log": LOG}, headers={"Origin": "http://localhost:8082"})
+
+    assert reply.status_code == 500
+    assert reply.headers["Access-Control-Allow-Origin"] == "http://localhost:8082"
+
+
+def test_a_program_that_names_no_origin_gets_no_word_about_origins(client):
+    assert not [name for name in client.post("/").headers.keys() if name.startswith("Access-Control")]  # noqa: SIM118 - names
+
+
 def test_a_preflight_of_the_console_is_answered(client):
     reply = client.options(
         "/handle",
