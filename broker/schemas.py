@@ -14,7 +14,8 @@ from common import context
 from common.errors import AppError, InvalidError, Problem, TooLargeError, UnsupportedError
 from common.ids import is_safe_id, new_record_id
 from common.web.reading import MAX_BODY, Body, Text, no_nul, validate
-from protos.limits import LEVELS, MAX_DATA_BYTES, MAX_FIELDS_BYTES, MAX_NAME_CHARACTERS, MAX_SERVICE_CHARACTERS
+from protos import rules
+from protos.limits import MAX_DATA_BYTES, MAX_FIELDS_BYTES, MAX_NAME_CHARACTERS, MAX_SERVICE_CHARACTERS
 from protos.rules import check_fields, is_span_id, is_trace_id, level_of, moment_of
 
 # What a door adds to an entry (id, level, time, identity of the request) must still fit into the next message.
@@ -37,37 +38,37 @@ def _level(value: object) -> object:
         return value
     name = level_of(value)
     if name is None:
-        raise ValueError(f"must be one of {', '.join(LEVELS)}")
+        raise ValueError(rules.NOT_A_LEVEL)
     return name
 
 
 def _data(value: str) -> str:
     if len(value) * 4 > MAX_DATA_BYTES and len(value.encode()) > MAX_DATA_BYTES:
-        raise ValueError(f"must not be longer than {MAX_DATA_BYTES} bytes")
+        raise ValueError(rules.DATA_TOO_LONG)
     return value
 
 
 def _safe_id(value: str) -> str:
     if value and not is_safe_id(value):
-        raise ValueError("must be 1 to 128 letters, digits, dots, colons, hyphens or underscores")
+        raise ValueError(rules.NOT_AN_ID)
     return value
 
 
 def _trace_id(value: str) -> str:
     if value and not is_trace_id(value):
-        raise ValueError("must be 32 hexadecimal digits in lower case")
+        raise ValueError(rules.NOT_A_TRACE_ID)
     return value
 
 
 def _span_id(value: str) -> str:
     if value and not is_span_id(value):
-        raise ValueError("must be 16 hexadecimal digits in lower case")
+        raise ValueError(rules.NOT_A_SPAN_ID)
     return value
 
 
 def _timestamp(value: str) -> str:
     if value and moment_of(value) is None:
-        raise ValueError("must be an RFC 3339 time with a time zone")
+        raise ValueError(rules.NOT_A_MOMENT)
     return value
 
 

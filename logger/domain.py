@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from common.errors import InvalidError, Problem
 from common.ids import is_safe_id, new_record_id
+from protos import rules
 from protos.limits import (
-    LEVELS,
     MAX_DATA_BYTES,
     MAX_NAME_CHARACTERS,
     MAX_SERVICE_CHARACTERS,
@@ -20,8 +20,6 @@ from protos.limits import (
 from protos.rules import FieldsError, check_fields, fields_from_json, is_span_id, is_trace_id, level_of, moment_of
 
 Fields = dict[str, Any]
-
-_UNSAFE = "must be 1 to 128 letters, digits, dots, colons, hyphens or underscores"
 
 
 class Draft(NamedTuple):
@@ -80,7 +78,7 @@ def accept(draft: Draft, came: Arrival) -> LogEntry:
     _check_texts(draft, problems)
     level = level_of(draft.level)
     if level is None:
-        problems.append(Problem("#/level", f"must be one of {', '.join(LEVELS)}"))
+        problems.append(Problem("#/level", rules.NOT_A_LEVEL))
     protocol = draft.protocol or came.door
     if protocol not in PROTOCOLS:
         problems.append(Problem("#/protocol", f"must be one of {', '.join(PROTOCOLS)}"))
@@ -113,18 +111,18 @@ def _refusal(problems: list[Problem]) -> InvalidError:
 def _check_texts(draft: Draft, problems: list[Problem]) -> None:
     name, data, service = draft.name, draft.data, draft.service
     if not name:
-        problems.append(Problem("#/name", "must not be empty"))
+        problems.append(Problem("#/name", rules.EMPTY))
     if len(name) > MAX_NAME_CHARACTERS:
-        problems.append(Problem("#/name", f"must not be longer than {MAX_NAME_CHARACTERS} characters"))
+        problems.append(Problem("#/name", rules.NAME_TOO_LONG))
     if len(service) > MAX_SERVICE_CHARACTERS:
-        problems.append(Problem("#/service", f"must not be longer than {MAX_SERVICE_CHARACTERS} characters"))
+        problems.append(Problem("#/service", rules.SERVICE_TOO_LONG))
     for field, value in (("name", name), ("data", data), ("service", service)):
         if "\x00" in value:
-            problems.append(Problem(f"#/{field}", "must not contain NUL characters"))
+            problems.append(Problem(f"#/{field}", rules.HAS_NUL))
         elif not value.isascii() and not _is_unicode(value):
-            problems.append(Problem(f"#/{field}", "must not contain lone surrogates"))
+            problems.append(Problem(f"#/{field}", rules.HAS_SURROGATES))
         elif value is data and len(data) * 4 > MAX_DATA_BYTES and len(data.encode()) > MAX_DATA_BYTES:
-            problems.append(Problem("#/data", f"must not be longer than {MAX_DATA_BYTES} bytes"))
+            problems.append(Problem("#/data", rules.DATA_TOO_LONG))
 
 
 def _is_unicode(value: str) -> bool:
@@ -138,7 +136,7 @@ def _is_unicode(value: str) -> bool:
 def _moment(timestamp: str, problems: list[Problem]) -> datetime | None:
     moment = moment_of(timestamp)
     if moment is None:
-        problems.append(Problem("#/timestamp", "must be an RFC 3339 time with a time zone"))
+        problems.append(Problem("#/timestamp", rules.NOT_A_MOMENT))
         return None
     return _whole_milliseconds(moment)
 
@@ -151,13 +149,13 @@ def _whole_milliseconds(moment: datetime) -> datetime:
 
 def _check_ids(draft: Draft, problems: list[Problem]) -> None:
     if draft.id and not is_safe_id(draft.id):
-        problems.append(Problem("#/id", _UNSAFE))
+        problems.append(Problem("#/id", rules.NOT_AN_ID))
     if draft.request_id and not is_safe_id(draft.request_id):
-        problems.append(Problem("#/request_id", _UNSAFE))
+        problems.append(Problem("#/request_id", rules.NOT_AN_ID))
     if draft.trace_id and not is_trace_id(draft.trace_id):
-        problems.append(Problem("#/trace_id", "must be 32 hexadecimal digits in lower case"))
+        problems.append(Problem("#/trace_id", rules.NOT_A_TRACE_ID))
     if draft.span_id and not is_span_id(draft.span_id):
-        problems.append(Problem("#/span_id", "must be 16 hexadecimal digits in lower case"))
+        problems.append(Problem("#/span_id", rules.NOT_A_SPAN_ID))
 
 
 def _fields(draft: Draft, problems: list[Problem]) -> Fields | None:

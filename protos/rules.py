@@ -15,10 +15,28 @@ import orjson
 from protos.limits import (
     LEVEL_ALIASES,
     LEVELS,
+    MAX_DATA_BYTES,
     MAX_FIELDS_BYTES,
     MAX_FIELDS_DEPTH,
     MAX_KEY_CHARACTERS,
+    MAX_NAME_CHARACTERS,
+    MAX_SERVICE_CHARACTERS,
 )
+
+# What a writer reads whose entry breaks a rule: the same words at every door, after the name of the member.
+MISSING = "is missing"
+NOT_TEXT = "must be a string"
+EMPTY = "must not be empty"
+HAS_NUL = "must not contain NUL characters"
+HAS_SURROGATES = "must not contain lone surrogates"
+NAME_TOO_LONG = f"must not be longer than {MAX_NAME_CHARACTERS} characters"
+SERVICE_TOO_LONG = f"must not be longer than {MAX_SERVICE_CHARACTERS} characters"
+DATA_TOO_LONG = f"must not be longer than {MAX_DATA_BYTES} bytes"
+NOT_A_LEVEL = f"must be one of {', '.join(LEVELS)}"
+NOT_AN_ID = "must be 1 to 128 letters, digits, dots, colons, hyphens or underscores"
+NOT_A_TRACE_ID = "must be 32 hexadecimal digits in lower case"
+NOT_A_SPAN_ID = "must be 16 hexadecimal digits in lower case"
+NOT_A_MOMENT = "must be an RFC 3339 time with a time zone"
 
 _LEVELS = {**{level: level for level in LEVELS}, **LEVEL_ALIASES}
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
@@ -69,7 +87,7 @@ def check_fields(fields: object) -> None:
     try:
         size = len(orjson.dumps(fields))
     except TypeError:
-        raise FieldsError("must not contain lone surrogates") from None
+        raise FieldsError(HAS_SURROGATES) from None
     if size > MAX_FIELDS_BYTES:
         raise FieldsError(f"must not be longer than {MAX_FIELDS_BYTES} bytes")
 
@@ -106,7 +124,7 @@ def _check(container: dict[str, object] | list[object], depth: int) -> None:
     for member in container.values() if isinstance(container, dict) else container:
         if isinstance(member, str):
             if "\x00" in member:
-                raise FieldsError("must not contain NUL characters")
+                raise FieldsError(HAS_NUL)
         elif isinstance(member, dict | list):
             _check(member, depth - 1)
         elif member is not None:

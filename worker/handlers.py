@@ -13,6 +13,7 @@ import orjson
 
 from common import context
 from common.ids import is_safe_id, new_record_id
+from protos import rules
 from protos.limits import MAX_DATA_BYTES, MAX_NAME_CHARACTERS, MAX_SERVICE_CHARACTERS
 from protos.rules import FieldsError, check_fields, is_span_id, is_trace_id, level_of, moment_of
 from worker.domain import Accepted, Delivery, Entry, Rejected
@@ -43,9 +44,9 @@ def read(delivery: Delivery) -> Entry:
     name = _text(body, "name")
     data = _text(body, "data")
     if not name:
-        raise PoisonError("name must not be empty")
+        raise PoisonError(f"name {rules.EMPTY}")
     if len(name) > MAX_NAME_CHARACTERS:
-        raise PoisonError(f"name must not be longer than {MAX_NAME_CHARACTERS} characters")
+        raise PoisonError(f"name {rules.NAME_TOO_LONG}")
     caller = context.from_headers(delivery.headers)
     request_id, trace_id, span_id = body.get("request_id"), body.get("trace_id"), body.get("span_id")
     return Entry(
@@ -78,11 +79,11 @@ def _object(raw: bytes) -> dict[str, object]:
 def _text(body: Mapping[str, object], field: str) -> str:
     value = body.get(field)
     if value is None:
-        raise PoisonError(f"{field} is missing")
+        raise PoisonError(f"{field} {rules.MISSING}")
     if not isinstance(value, str):
-        raise PoisonError(f"{field} must be a string")
+        raise PoisonError(f"{field} {rules.NOT_TEXT}")
     if "\x00" in value:
-        raise PoisonError(f"{field} must not contain NUL characters")
+        raise PoisonError(f"{field} {rules.HAS_NUL}")
     return value
 
 
@@ -95,7 +96,7 @@ def _id(body: Mapping[str, object], properties: Mapping[str, object]) -> str:
     given = body.get("id")
     if given is not None and given != "":
         if not isinstance(given, str) or not is_safe_id(given):
-            raise PoisonError("id must be 1 to 128 letters, digits, dots, colons, hyphens or underscores")
+            raise PoisonError(f"id {rules.NOT_AN_ID}")
         return given
     message_id = properties.get("message_id")
     if not isinstance(message_id, str) or not message_id:

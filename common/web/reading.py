@@ -10,6 +10,7 @@ import orjson
 from flask import request
 from gunicorn.http.errors import ParseException
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, UnsupportedMediaType
 
 from common.errors import InvalidError, MalformedError, Problem, TooLargeError
@@ -46,6 +47,14 @@ Text = Annotated[str, AfterValidator(no_nul)]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(one_line)]
 
 M = TypeVar("M", bound=BaseModel)
+
+# What pydantic finds wrong, in the words that the rules of this system use; what is not here is told in its own.
+_WORDS = {
+    "missing": "is missing",
+    "string_type": "must be a string",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must not be longer than {max_length} characters",
+}
 
 
 def read_json_value(limit: int = MAX_BODY) -> Any:  # noqa: ANN401 - any JSON value
@@ -137,11 +146,20 @@ def validate(model: type[M], value: object, *, under: str = "#") -> M:
 def invalid(error: ValidationError, *, under: str = "#") -> InvalidError:
     """The first problem as the message, all of them as the list."""
     problems = [
-        Problem("/".join([under, *map(_escaped, problem["loc"])]), problem["msg"].removeprefix("Value error, "))
-        for problem in error.errors(include_url=False, include_input=False, include_context=False)
+        Problem("/".join([under, *map(_escaped, problem["loc"])]), _told(problem))
+        for problem in error.errors(include_url=False, include_input=False)
     ]
     first = problems[0]
     return InvalidError(f"{first.pointer.removeprefix('#/').replace('/', '.')}: {first.detail}", problems=problems)
+
+
+def _told(problem: ErrorDetails) -> str:
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind == "string_too_short" and context["min_length"] == 1:
+        return "must not be empty"
+    if words := _WORDS.get(kind):
+        return words.format(**context)
+    return problem["msg"].removeprefix("Value error, ")
 
 
 def _escaped(part: str | int) -> str:

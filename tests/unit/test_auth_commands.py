@@ -57,7 +57,7 @@ def create_user(*, email="new@example.com"):
     ("email", "password", "told"),
     [
         ("nonsense", "longenough", ["auth: email: An email address must have an @-sign."]),
-        ("a@example.com", "short", ["auth: password: String should have at least 8 characters"]),
+        ("a@example.com", "short", ["auth: password: must have at least 8 characters"]),
         ("a@example.com", "x" * 73, ["auth: password: must not be longer than 72 bytes"]),
         ("a b", "x", ["auth: email: ", "auth: password: "]),
     ],

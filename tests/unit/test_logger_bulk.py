@@ -99,7 +99,7 @@ def test_many_entries_are_stored_and_the_invalid_ones_told_apart(client, store, 
         "refused",
     ]
     assert results[1]["errors"] == [{"pointer": "#/1/name", "detail": "must not be empty"}]
-    assert results[2]["errors"] == [{"pointer": "#/2/data", "detail": "Field required"}]
+    assert results[2]["errors"] == [{"pointer": "#/2/data", "detail": "is missing"}]
     assert results[3]["errors"] == [{"pointer": "#/3", "detail": "must be an object"}]
     assert results[5]["errors"][0]["pointer"] == "#/5/fields"
     assert len(store) == 1
