@@ -34,13 +34,13 @@ SERVICE_TOO_LONG = f"must not be longer than {MAX_SERVICE_CHARACTERS} characters
 DATA_TOO_LONG = f"must not be longer than {MAX_DATA_BYTES} bytes"
 NOT_A_LEVEL = f"must be one of {', '.join(LEVELS)}"
 NOT_AN_ID = "must be 1 to 128 letters, digits, dots, colons, hyphens or underscores"
-NOT_A_TRACE_ID = "must be 32 hexadecimal digits in lower case"
-NOT_A_SPAN_ID = "must be 16 hexadecimal digits in lower case"
+NOT_A_TRACE_ID = "must be 32 hexadecimal digits in lower case, not all of them 0"
+NOT_A_SPAN_ID = "must be 16 hexadecimal digits in lower case, not all of them 0"
 NOT_A_MOMENT = "must be an RFC 3339 time with a time zone"
 
 _LEVELS = {**{level: level for level in LEVELS}, **LEVEL_ALIASES}
-_TRACE_ID = re.compile(r"[0-9a-f]{32}")
-_SPAN_ID = re.compile(r"[0-9a-f]{16}")
+_TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
+_SPAN_ID = re.compile(r"(?!0{16})[0-9a-f]{16}")
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 # Up to here every integer is a double of its own.
 _EXACT = 2**53

@@ -36,6 +36,14 @@ def test_trace_and_span_ids_are_lower_case_hexadecimal_digits_of_their_length() 
     assert not any(map(is_span_id, ["", "B7AD6B7169203331", "b7ad6b716920333", "b7ad6b7169203331\n"]))
 
 
+def test_ids_of_zeros_alone_stand_for_no_trace_and_no_span() -> None:
+    assert not is_trace_id("0" * 32)
+    assert is_trace_id("0" * 31 + "1")
+    assert is_trace_id("1" + "0" * 31)
+    assert not is_span_id("0" * 16)
+    assert is_span_id("0" * 15 + "1")
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -18,6 +18,7 @@ from worker.domain import Delivery
 from worker.handlers import PoisonError, read
 
 ENTRY = {"name": "event", "data": "hello"}
+ZEROS = {"trace_id": "0" * 32, "span_id": "0" * 16}
 
 
 def at_the_gateway(entry: object) -> list[tuple[str, str]]:
@@ -71,7 +72,9 @@ def test_a_broken_rule_is_told_in_the_same_words_at_every_door(entry, member, wo
         ("level", "loud", rules.NOT_A_LEVEL),
         ("request_id", "a b", rules.NOT_AN_ID),
         ("trace_id", "abc", rules.NOT_A_TRACE_ID),
+        ("trace_id", ZEROS["trace_id"], rules.NOT_A_TRACE_ID),
         ("span_id", "abc", rules.NOT_A_SPAN_ID),
+        ("span_id", ZEROS["span_id"], rules.NOT_A_SPAN_ID),
         ("timestamp", "yesterday", rules.NOT_A_MOMENT),
     ],
 )
@@ -79,3 +82,11 @@ def test_what_the_listener_passes_over_the_others_refuse_in_the_same_words(membe
     entry = {**ENTRY, member: value}
 
     assert at_the_gateway(entry) == at_the_store(entry) == [(member, words)]
+
+
+def test_an_event_with_ids_of_zeros_is_kept_under_the_ids_of_its_request():
+    headers = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+
+    entry = read(Delivery(1, json.dumps({**ENTRY, **ZEROS}).encode(), "log.INFO", headers, {}))
+
+    assert (entry.trace_id, entry.span_id) == ("0af7651916cd43dd8448eb211c80319c", "")
