@@ -36,12 +36,16 @@ NOT_A_LEVEL = f"must be one of {', '.join(LEVELS)}"
 NOT_AN_ID = "must be 1 to 128 letters, digits, dots, colons, hyphens or underscores"
 NOT_A_TRACE_ID = "must be 32 hexadecimal digits in lower case, not all of them 0"
 NOT_A_SPAN_ID = "must be 16 hexadecimal digits in lower case, not all of them 0"
+NUMBER_TOO_LARGE = "must not contain numbers below -2^63 or from 2^63 on, which 64 bits do not hold"
 NOT_A_MOMENT = "must be an RFC 3339 time with a time zone"
 
 _LEVELS = {**{level: level for level in LEVELS}, **LEVEL_ALIASES}
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _SPAN_ID = re.compile(r"(?!0{16})[0-9a-f]{16}")
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
+# A JSON parser makes a double of an integer that is longer, and the last digits are gone: nobody can tell such a double from one that
+# was meant as one.
+_BEYOND = 2.0**63
 # Up to here every integer is a double of its own.
 _EXACT = 2**53
 
@@ -142,8 +146,8 @@ def _check_number(value: object) -> None:
     """True and False pass as the integers that they are in Python."""
     if isinstance(value, int):
         if not _SMALLEST <= value <= _LARGEST:
-            raise FieldsError("must not contain integers of more than 64 bits")
+            raise FieldsError(NUMBER_TOO_LARGE)
     elif not isinstance(value, float):
         raise FieldsError("must hold JSON values only")
-    elif not math.isfinite(value):
-        raise FieldsError("must not contain numbers that are not finite")
+    elif not -_BEYOND < value < _BEYOND:
+        raise FieldsError(NUMBER_TOO_LARGE if math.isfinite(value) else "must not contain numbers that are not finite")

@@ -74,7 +74,17 @@ def test_a_moment_is_read_in_every_form_of_rfc_3339(text: str) -> None:
     "fields",
     [
         {},
-        {"a": None, "b": True, "c": -(2**63), "d": 2**63 - 1, "e": 0.5, "f": "é", "g": [1, [2]], "a.b": {}},
+        {
+            "a": None,
+            "b": True,
+            "c": -(2**63),
+            "d": 2**63 - 1,
+            "e": 0.5,
+            "e18": [9.2e18, -9.2e18, 5e-324],
+            "f": "é",
+            "g": [1, [2]],
+            "a.b": {},
+        },
         {"a": {"b": {"c": {"d": {"e": 1}}}}},
         {"k" * MAX_KEY_CHARACTERS: "\\u0000"},
         {"x": "y" * (MAX_FIELDS_BYTES - 8)},
@@ -99,7 +109,10 @@ def test_fields_that_mongodb_can_keep_are_accepted(fields: dict[str, Any]) -> No
         ({"a": "\ud800"}, "surrogates"),
         ({"\ud800": 1}, "surrogates"),
         ({"a": 2**63}, "64 bits"),
+        ({"a": -(2**63) - 1}, "64 bits"),
         ({"a": 2**70}, "64 bits"),
+        ({"a": [2.0**63]}, "64 bits"),
+        ({"a": -1e30}, "64 bits"),
         ({"a": float("nan")}, "finite"),
         ({"a": [float("-inf")]}, "finite"),
         ({"a": b""}, "JSON values"),
@@ -114,7 +127,15 @@ def test_fields_that_break_a_rule_are_refused_with_the_rule(fields: object, faul
 def test_fields_as_json_text_keep_their_integers_and_are_checked() -> None:
     assert fields_from_json("") == {}
     assert fields_from_json('{"n":9007199254740993}') == {"n": 2**53 + 1}
-    for text in ("{", "[]", '{"$a":1}', '{"a":"\\ud800"}', "NaN"):
+    for text in (
+        "{",
+        "[]",
+        '{"$a":1}',
+        '{"n":18446744073709551617}',
+        '{"n":-9223372036854775809}',
+        '{"a":"\\ud800"}',
+        "NaN",
+    ):
         with pytest.raises(FieldsError):
             fields_from_json(text)
 

@@ -56,6 +56,9 @@ def without(member: str) -> dict[str, Any]:
         ({**ENTRY, "data": "a\x00"}, "data", rules.HAS_NUL),
         ({**ENTRY, "id": "a b"}, "id", rules.NOT_AN_ID),
         ({**ENTRY, "fields": []}, "fields", "must be an object"),
+        ({**ENTRY, "fields": {"n": 2**63}}, "fields", rules.NUMBER_TOO_LARGE),
+        # what a JSON parser makes of an integer of more than 64 bits
+        ({**ENTRY, "fields": {"n": float(2**64)}}, "fields", rules.NUMBER_TOO_LARGE),
     ],
 )
 def test_a_broken_rule_is_told_in_the_same_words_at_every_door(entry, member, words):
