@@ -1,4 +1,4 @@
-"""Room for work that keeps a core busy: a few at a time, a bounded queue, and a clear refusal beyond it.
+"""Room for password checks, each of which keeps a core busy.
 
 Every thread that waits here is one that serves nothing else, so the queue is shorter than the service has threads.
 """
@@ -6,11 +6,8 @@ Every thread that waits here is one that serves nothing else, so the queue is sh
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from common.errors import TooManyError
+from common import gate
 
 MOST_WAITING = 64
 # Below the 30 s that the gateway waits for an answer, and enough for 64 logins on two slow cores.
@@ -19,28 +16,9 @@ RETRY_SECONDS = 2
 REFUSAL = "too many logins at the moment"
 
 
-class Gate:
+class Gate(gate.Gate):
     def __init__(self, *, slots: int, waiting: int, patience: float = PATIENCE_SECONDS) -> None:
-        """`slots` enter at once, `waiting` more wait up to `patience` seconds each."""
-        self.slots = slots
-        self._room = threading.BoundedSemaphore(slots + waiting)
-        self._free = threading.BoundedSemaphore(slots)
-        self._patience = patience
-
-    @contextmanager
-    def pass_through(self) -> Iterator[None]:
-        """Raises TooManyError at once when the queue is full, or when no slot became free in time."""
-        if not self._room.acquire(blocking=False):
-            raise TooManyError(REFUSAL, retry_after=RETRY_SECONDS)
-        try:
-            if not self._free.acquire(timeout=self._patience):
-                raise TooManyError(REFUSAL, retry_after=RETRY_SECONDS)
-            try:
-                yield
-            finally:
-                self._free.release()
-        finally:
-            self._room.release()
+        super().__init__(slots=slots, waiting=waiting, patience=patience, refusal=REFUSAL, retry_after=RETRY_SECONDS)
 
 
 def gate_for(threads: int) -> Gate:

@@ -69,3 +69,12 @@ class Answer:
     message: str
     data: dict[str, Any] | None = field(default=None)
     place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """An answer of the service behind that goes to our caller as it is."""
+
+    status: int
+    content: bytes
+    headers: Mapping[str, str]

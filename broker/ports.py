@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from broker.domain import LogOrder, Receipt, Result, Via
+from broker.domain import LogOrder, Passed, Receipt, Result, Via
 from common.errors import InvalidError
 
 
@@ -32,3 +32,9 @@ class LogDelivery(Protocol):
 class LogReader(Protocol):
     def get(self, record_id: str) -> dict[str, Any]:
         """Raises NotFoundError."""
+
+    def ask(self, path: str, body: bytes | None, content_type: str) -> Passed:
+        """The log store's own answer to a question, a refusal included. `path` holds the query string; a `body` is posted.
+
+        Raises when there is no answer, or none that a caller could be shown.
+        """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from broker.domain import Answer, LogOrder, Receipt, Via
+from broker.domain import Answer, LogOrder, Passed, Receipt, Via
 from broker.ports import Authenticator, LogDelivery, LogReader, MailSender
 from common.errors import InvalidError
 from common.outcomes import Outcome
@@ -40,6 +40,9 @@ class BrokerService:
 
     def find_log(self, record_id: str) -> dict[str, Any]:
         return self._reader.get(record_id)
+
+    def ask_logs(self, path: str, body: bytes | None, content_type: str) -> Passed:
+        return self._reader.ask(path, body, content_type)
 
 
 def _outcome(order: LogOrder, result: Receipt | InvalidError) -> Outcome | InvalidError:

@@ -35,12 +35,16 @@ class Position(NamedTuple):
 
 
 class Question(NamedTuple):
-    """At most `limit` entries that match, from just behind `after`, or from the first one."""
+    """At most `limit` entries that match, from just behind `after`, or from the first one.
+
+    `seconds`: the time for it, where its asker has less than the reader would take.
+    """
 
     filter: Filter
     order: Order = "newest"
     limit: int = 50
     after: Position | None = None
+    seconds: float | None = None
 
 
 class Page(NamedTuple):
@@ -56,7 +60,7 @@ class Page(NamedTuple):
 class Count(NamedTuple):
     """Not `complete`: the time for one question was spent, and only entries created at `since` or later are counted."""
 
-    count: int
+    count: int  # type: ignore[assignment]  # a tuple's method of this name is not for such a value
     complete: bool = True
     since: datetime | None = None
 
@@ -85,12 +89,13 @@ class Facets(NamedTuple):
 
 
 class LogReader(Protocol):
-    """Each method is bounded in time, and raises UnavailableError when the store cannot be asked."""
+    """Bounded in time. Raises UnavailableError when the store cannot be asked, DeadlineError when it did not answer at all."""
 
     def page(self, question: Question) -> Page: ...
 
-    def trace(self, trace_id: str, *, limit: int) -> Page:
-        """The entries of a trace, oldest first; `following` where more than `limit` have it, though no question takes it."""
+
+class LogCounter(Protocol):
+    """As LogReader."""
 
     def count(self, wanted: Filter) -> Count: ...
 

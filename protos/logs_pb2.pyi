@@ -99,3 +99,121 @@ class Refusal(_message.Message):
     index: int
     reason: str
     def __init__(self, index: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class LogFilter(_message.Message):
+    __slots__ = ("q", "since", "until", "name", "level", "level_is", "service", "protocol", "request_id", "trace_id", "span_id", "id", "words", "fields_json")
+    Q_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_IS_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    SPAN_ID_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_JSON_FIELD_NUMBER: _ClassVar[int]
+    q: str
+    since: str
+    until: str
+    name: _containers.RepeatedScalarFieldContainer[str]
+    level: str
+    level_is: _containers.RepeatedScalarFieldContainer[str]
+    service: _containers.RepeatedScalarFieldContainer[str]
+    protocol: _containers.RepeatedScalarFieldContainer[str]
+    request_id: _containers.RepeatedScalarFieldContainer[str]
+    trace_id: _containers.RepeatedScalarFieldContainer[str]
+    span_id: _containers.RepeatedScalarFieldContainer[str]
+    id: _containers.RepeatedScalarFieldContainer[str]
+    words: _containers.RepeatedScalarFieldContainer[str]
+    fields_json: str
+    def __init__(self, q: _Optional[str] = ..., since: _Optional[str] = ..., until: _Optional[str] = ..., name: _Optional[_Iterable[str]] = ..., level: _Optional[str] = ..., level_is: _Optional[_Iterable[str]] = ..., service: _Optional[_Iterable[str]] = ..., protocol: _Optional[_Iterable[str]] = ..., request_id: _Optional[_Iterable[str]] = ..., trace_id: _Optional[_Iterable[str]] = ..., span_id: _Optional[_Iterable[str]] = ..., id: _Optional[_Iterable[str]] = ..., words: _Optional[_Iterable[str]] = ..., fields_json: _Optional[str] = ...) -> None: ...
+
+class QueryRequest(_message.Message):
+    __slots__ = ("filter", "order", "limit", "cursor")
+    class Order(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        NEWEST_FIRST: _ClassVar[QueryRequest.Order]
+        OLDEST_FIRST: _ClassVar[QueryRequest.Order]
+    NEWEST_FIRST: QueryRequest.Order
+    OLDEST_FIRST: QueryRequest.Order
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    filter: LogFilter
+    order: QueryRequest.Order
+    limit: int
+    cursor: str
+    def __init__(self, filter: _Optional[_Union[LogFilter, _Mapping]] = ..., order: _Optional[_Union[QueryRequest.Order, str]] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
+
+class QueryResponse(_message.Message):
+    __slots__ = ("entries", "next_cursor", "complete", "hint")
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_CURSOR_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    HINT_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[Log]
+    next_cursor: str
+    complete: bool
+    hint: str
+    def __init__(self, entries: _Optional[_Iterable[_Union[Log, _Mapping]]] = ..., next_cursor: _Optional[str] = ..., complete: _Optional[bool] = ..., hint: _Optional[str] = ...) -> None: ...
+
+class CountRequest(_message.Message):
+    __slots__ = ("filter",)
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    filter: LogFilter
+    def __init__(self, filter: _Optional[_Union[LogFilter, _Mapping]] = ...) -> None: ...
+
+class CountResponse(_message.Message):
+    __slots__ = ("count", "complete", "counted_since", "hint")
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    COUNTED_SINCE_FIELD_NUMBER: _ClassVar[int]
+    HINT_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    complete: bool
+    counted_since: str
+    hint: str
+    def __init__(self, count: _Optional[int] = ..., complete: _Optional[bool] = ..., counted_since: _Optional[str] = ..., hint: _Optional[str] = ...) -> None: ...
+
+class TailRequest(_message.Message):
+    __slots__ = ("filter", "history", "last_event_id")
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
+    LAST_EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    filter: LogFilter
+    history: int
+    last_event_id: str
+    def __init__(self, filter: _Optional[_Union[LogFilter, _Mapping]] = ..., history: _Optional[int] = ..., last_event_id: _Optional[str] = ...) -> None: ...
+
+class TailEvent(_message.Message):
+    __slots__ = ("id", "entry", "missed", "live")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    MISSED_FIELD_NUMBER: _ClassVar[int]
+    LIVE_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    entry: Log
+    missed: TailMissed
+    live: TailLive
+    def __init__(self, id: _Optional[str] = ..., entry: _Optional[_Union[Log, _Mapping]] = ..., missed: _Optional[_Union[TailMissed, _Mapping]] = ..., live: _Optional[_Union[TailLive, _Mapping]] = ...) -> None: ...
+
+class TailMissed(_message.Message):
+    __slots__ = ("count", "since", "until")
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    since: str
+    until: str
+    def __init__(self, count: _Optional[int] = ..., since: _Optional[str] = ..., until: _Optional[str] = ...) -> None: ...
+
+class TailLive(_message.Message):
+    __slots__ = ("complete",)
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    complete: bool
+    def __init__(self, complete: _Optional[bool] = ...) -> None: ...

@@ -49,6 +49,21 @@ class LogServiceStub:
                 request_serializer=protos_dot_logs__pb2.Log.SerializeToString,
                 response_deserializer=protos_dot_logs__pb2.WriteSummary.FromString,
                 _registered_method=True)
+        self.Query = channel.unary_unary(
+                '/logs.LogService/Query',
+                request_serializer=protos_dot_logs__pb2.QueryRequest.SerializeToString,
+                response_deserializer=protos_dot_logs__pb2.QueryResponse.FromString,
+                _registered_method=True)
+        self.Count = channel.unary_unary(
+                '/logs.LogService/Count',
+                request_serializer=protos_dot_logs__pb2.CountRequest.SerializeToString,
+                response_deserializer=protos_dot_logs__pb2.CountResponse.FromString,
+                _registered_method=True)
+        self.Tail = channel.unary_stream(
+                '/logs.LogService/Tail',
+                request_serializer=protos_dot_logs__pb2.TailRequest.SerializeToString,
+                response_deserializer=protos_dot_logs__pb2.TailEvent.FromString,
+                _registered_method=True)
 
 
 class LogServiceServicer:
@@ -75,6 +90,27 @@ class LogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Query(self, request, context):
+        """One page of the entries that match. A deadline shorter than the time for one question ends the search earlier.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Count(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Tail(self, request, context):
+        """What is there, then what is stored from then on, each entry once. One of half of the door's threads, and one of the readers that
+        a process of the store allows.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LogServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -92,6 +128,21 @@ def add_LogServiceServicer_to_server(servicer, server):
                     servicer.WriteLogStream,
                     request_deserializer=protos_dot_logs__pb2.Log.FromString,
                     response_serializer=protos_dot_logs__pb2.WriteSummary.SerializeToString,
+            ),
+            'Query': grpc.unary_unary_rpc_method_handler(
+                    servicer.Query,
+                    request_deserializer=protos_dot_logs__pb2.QueryRequest.FromString,
+                    response_serializer=protos_dot_logs__pb2.QueryResponse.SerializeToString,
+            ),
+            'Count': grpc.unary_unary_rpc_method_handler(
+                    servicer.Count,
+                    request_deserializer=protos_dot_logs__pb2.CountRequest.FromString,
+                    response_serializer=protos_dot_logs__pb2.CountResponse.SerializeToString,
+            ),
+            'Tail': grpc.unary_stream_rpc_method_handler(
+                    servicer.Tail,
+                    request_deserializer=protos_dot_logs__pb2.TailRequest.FromString,
+                    response_serializer=protos_dot_logs__pb2.TailEvent.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -175,6 +226,87 @@ class LogService:
             '/logs.LogService/WriteLogStream',
             protos_dot_logs__pb2.Log.SerializeToString,
             protos_dot_logs__pb2.WriteSummary.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Query(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logs.LogService/Query',
+            protos_dot_logs__pb2.QueryRequest.SerializeToString,
+            protos_dot_logs__pb2.QueryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Count(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/logs.LogService/Count',
+            protos_dot_logs__pb2.CountRequest.SerializeToString,
+            protos_dot_logs__pb2.CountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Tail(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/logs.LogService/Tail',
+            protos_dot_logs__pb2.TailRequest.SerializeToString,
+            protos_dot_logs__pb2.TailEvent.FromString,
             options,
             channel_credentials,
             insecure,

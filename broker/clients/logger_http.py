@@ -1,4 +1,4 @@
-"""The log store over HTTP: writing through POST /log or, for many, POST /api/v1/logs; reading back by id."""
+"""The log store over HTTP: writing through POST /log or, for many, POST /api/v1/logs; reading back by id; questions as they come."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ import orjson
 
 from broker.clients.chunks import Missing, in_chunks, one_by_one
 from broker.clients.entry_json import as_members
-from broker.domain import LogOrder, Receipt, Result, Via
+from broker.domain import LogOrder, Passed, Receipt, Result, Via
 from common import context
-from common.errors import BadReplyError, InvalidError, Problem
+from common.errors import BadReplyError, InvalidError, Problem, UnsupportedError
 from common.web.client import JsonClient, Reply
 from protos.limits import MAX_BULK_BODY, MAX_ENTRIES
 
 _BULK = "/api/v1/logs"
 # What a Go original answers on a path, or with a method, that it does not know.
 _UNKNOWN = (404, 405)
+# What a caller is shown of an answer that is passed on, besides its body.
+_SHOWN = ("Content-Type", "Link", "Retry-After")
 _STORED = Receipt("stored", "logged", Via.HTTP)
 _DUPLICATE = Receipt("duplicate", "logged", Via.HTTP)
 
@@ -44,6 +46,18 @@ class LoggerHttpDoor:
     def get(self, record_id: str) -> dict[str, Any]:
         return self._http.accepted(self._http.get(f"{_BULK}/{quote(record_id, safe='')}")).body
 
+    def ask(self, path: str, body: bytes | None, content_type: str) -> Passed:
+        answer = self._http.exchange("GET" if body is None else "POST", path, body, content_type=content_type)
+        if "json" not in answer.headers.get("Content-Type", ""):
+            if answer.status in _UNKNOWN:
+                raise UnsupportedError(f"{self._http.name} does not take this question")
+            raise BadReplyError(f"{self._http.name} gave an answer that is not JSON")
+        if not _is_for_callers(answer.status):
+            raise BadReplyError(f"{self._http.name} could not handle the request")
+        return Passed(
+            answer.status, answer.content, {name: answer.headers[name] for name in _SHOWN if name in answer.headers}
+        )
+
     def _write(self, orders: Sequence[LogOrder], texts: list[bytes]) -> list[Result]:
         if not self._no_bulk:
             reply = self._http.post(_BULK, list(map(orjson.Fragment, texts)), timeout=self._write_timeout)
@@ -65,6 +79,11 @@ class LoggerHttpDoor:
         if not isinstance(listed, list) or len(listed) != count:
             raise BadReplyError(f"{self._http.name} did not answer for every entry")
         return list(map(_result, listed))
+
+
+def _is_for_callers(status: int) -> bool:
+    """An answer, a refusal, or that it cannot be answered now; of a failure nobody is shown the details."""
+    return 200 <= status < 300 or 400 <= status < 500 or status in (503, 504)
 
 
 def _result(result: dict[str, Any]) -> Result:

@@ -6,7 +6,7 @@ Every call has a timeout, carries the request's identity, and fails with one of 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -65,6 +65,15 @@ class Reply:
         return text if isinstance(text, str) else ""
 
 
+@dataclass(frozen=True, slots=True)
+class RawReply:
+    """A reply as it came; `headers` may be asked for in any spelling."""
+
+    status: int
+    content: bytes
+    headers: Mapping[str, str]
+
+
 class JsonClient:
     """JSON over HTTP to one service. A session is used by one call at a time, since `requests` does not promise that sharing is safe."""
 
@@ -113,8 +122,21 @@ class JsonClient:
         raise error(message) if error else BadReplyError(f"{self.name} could not handle the request")
 
     def _send(self, method: str, path: str, body: bytes | None, timeout: float | None) -> Reply:
+        raw = self.exchange(method, path, body, timeout=timeout)
+        return Reply(raw.status, self._body(raw.content))
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        content_type: str = "application/json",
+        timeout: float | None = None,
+    ) -> RawReply:
+        """One request and whatever answer comes. Raises UnavailableError, or DeadlineError when the outcome is unknown."""
         bound = context.current()
-        headers = {"Content-Type": "application/json"} if body is not None else {}
+        headers = {"Content-Type": content_type} if body is not None else {}
         headers |= bound.headers() if bound else {}
         limit = timeout or self._timeout
         try:
@@ -135,13 +157,13 @@ class JsonClient:
             if _never_sent(error):
                 raise UnavailableError(f"{self.name} cannot be reached") from error
             raise DeadlineError(f"{self.name} hung up before it answered") from error
-        return Reply(response.status_code, self._body(response))
+        return RawReply(response.status_code, response.content, response.headers)
 
-    def _body(self, response: requests.Response) -> dict[str, Any]:
-        if not response.content:
+    def _body(self, content: bytes) -> dict[str, Any]:
+        if not content:
             return {}
         try:
-            body = orjson.loads(response.content)
+            body = orjson.loads(content)
         except orjson.JSONDecodeError as error:
             raise BadReplyError(f"{self.name} gave an answer that is not JSON") from error
         if not isinstance(body, dict):
