@@ -14,7 +14,6 @@ from urllib.parse import quote
 
 import orjson
 from flask import Response, current_app, request
-from werkzeug.exceptions import UnsupportedMediaType
 
 from common.errors import InvalidError, MalformedError, Problem, TooLargeError
 from common.ids import derived_record_id
@@ -49,17 +48,10 @@ def read_bulk(*, max_body: int, max_items: int) -> Bulk:
     if request.mimetype in NDJSON_TYPES:
         bulk = Bulk(_lines(read_body(max_body)), single=False)
     else:
-        bulk = _from_json(_json_value(max_body))
+        bulk = _from_json(read_json_value(max_body, types="application/json or application/x-ndjson"))
     if len(bulk.items) > max_items:
         raise TooLargeError(f"a request may carry {max_items} entries at most")
     return bulk
-
-
-def _json_value(max_body: int) -> object:
-    try:
-        return read_json_value(max_body)
-    except UnsupportedMediaType:
-        raise UnsupportedMediaType("Content-Type must be application/json or application/x-ndjson") from None
 
 
 def _from_json(value: object) -> Bulk:

@@ -95,7 +95,7 @@ def _on_http_error(error: HTTPException) -> Response:
         words = error.description or words
     response = error_response(status, words)
     for name, value in error.get_headers():
-        if name in ("Allow", "Retry-After"):
+        if name in ("Accept-Encoding", "Allow", "Retry-After"):
             response.headers[name] = value
     return response
 

@@ -103,6 +103,13 @@ def test_bad_input_is_named_and_nothing_is_recorded(client, store, body, status,
     assert store.events.recorded == []
 
 
+def test_a_compressed_body_is_refused_with_the_coding_that_is_read(client, store):
+    reply = client.post("/authenticate", json={}, headers={"Content-Encoding": "gzip"})
+
+    assert (reply.status_code, reply.headers["Accept-Encoding"]) == (415, "identity")
+    assert store.events.recorded == []
+
+
 @pytest.mark.parametrize("body", [b"{", b'{"email":"a","password":"\\ud800"}', b'{"email":"a","password":"\xff"}'])
 def test_what_is_not_json_in_utf_8_is_refused_as_malformed(client, body):
     reply = client.post("/authenticate", data=body, content_type="application/json")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -231,6 +233,25 @@ def test_bad_input_is_told_apart_and_reaches_nothing(client, behind, path, body,
     assert reply.json["error"] is True
     assert reply.json["message"].startswith(message)
     assert behind.asked == []
+
+
+@pytest.mark.parametrize("path", ["/handle", "/log-grpc", "/api/v1/logs"])
+@pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip", "unheard-of"])
+def test_a_coded_body_is_refused_with_the_coding_that_is_read(client, behind, path, coding):
+    body = gzip.compress(json.dumps({"action": "log", "log": LOG}).encode())
+
+    reply = client.post(path, data=body, content_type="application/json", headers={"Content-Encoding": coding})
+
+    assert (reply.status_code, reply.headers["Accept-Encoding"]) == (415, "identity")
+    assert "Content-Encoding" in (reply.json.get("message") or reply.json["detail"])
+    assert behind.asked == []
+
+
+@pytest.mark.parametrize("coding", ["", "identity", " Identity "])
+def test_a_body_that_says_that_it_is_not_coded_is_read(client, coding):
+    reply = client.post("/handle", json={"action": "log", "log": LOG}, headers={"Content-Encoding": coding})
+
+    assert reply.status_code == 202
 
 
 def test_a_form_is_not_json(client):

@@ -84,6 +84,8 @@ def test_a_broken_line_is_one_faulty_item_and_the_others_are_read(client):
         (b"1\n2\n3\n4", NDJSON, 413, "a request may carry 3 entries at most"),
         (b'["' + b"x" * LIMIT + b'"]', {}, 413, "body is larger than 2 MiB"),
         (b'"' + b"x" * LIMIT + b'"', NDJSON, 413, "body is larger than 2 MiB"),
+        (b"{}", {"Content-Encoding": "gzip"}, 415, "Content-Encoding is not supported"),
+        (b"{}", {**NDJSON, "Content-Encoding": "zstd"}, 415, "Content-Encoding is not supported"),
         (b"{}", {"Content-Type": "text/csv"}, 415, "Content-Type must be application/json or application/x-ndjson"),
     ],
 )

@@ -71,6 +71,7 @@ def test_a_missing_content_type_counts_as_json_as_go_clients_send_none(client):
         (b'{"name":"a","data":"\\ud800"}', {}, 400, "body is not valid JSON"),
         (b'{"name":"a","data":"x","level":"LOUD"}', {}, 422, "level: must be one of"),
         (b'{"name":"a","data":"x"}', {"Content-Type": "text/xml"}, 415, "Content-Type must be application/json"),
+        (b'{"name":"a","data":"x"}', {"Content-Encoding": "gzip"}, 415, "Content-Encoding is not supported"),
         (b'{"name":"a","data":"' + b"x" * 1024 * 1024 + b'"}', {}, 413, "body is larger than 1 MiB"),
     ],
 )

@@ -252,6 +252,13 @@ def test_a_body_that_is_no_letter_is_refused(client, sender, body, content_type,
     assert sender.taken == []
 
 
+def test_a_compressed_body_is_refused_with_the_coding_that_is_read(client, sender):
+    reply = client.post("/send", json=LETTER, headers={"Content-Encoding": "gzip"})
+
+    assert (reply.status_code, reply.headers["Accept-Encoding"]) == (415, "identity")
+    assert sender.taken == []
+
+
 def test_a_mail_that_fills_the_whole_request_is_sent(client, sender):
     content = base64.b64encode(b"x" * 750_000).decode()
 
