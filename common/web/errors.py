@@ -77,13 +77,26 @@ def error_response(status: int, message: str, problems: tuple[Problem, ...] = ()
 def _on_app_error(error: AppError) -> Response:
     status = STATUS[error.kind]
     if status >= 500:
-        log.warning("request_refused", extra={"kind": str(error.kind), "reason": error.message}, exc_info=error)
+        extra = {"kind": str(error.kind), "reason": error.message} | _cause(error)
+        # where in the code it was noticed that something else is away says nothing; where a bug is says everything
+        log.warning("request_refused", extra=extra, exc_info=error if error.kind is Kind.BUG else None)
     response = error_response(status, error.message, error.problems)
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     if status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+def _cause(error: BaseException) -> dict[str, str]:
+    """For the log: what the error began with. Of other people's words only the operating system's: a driver's may hold an address or a name."""
+    first = error
+    while first.__cause__ is not None:
+        first = first.__cause__
+    if first is error:
+        return {}
+    words = first.message if isinstance(first, AppError) else first.strerror if isinstance(first, OSError) else None
+    return {"cause": f"{type(first).__name__}: {words}" if words else type(first).__name__}
 
 
 def _on_http_error(error: HTTPException) -> Response:

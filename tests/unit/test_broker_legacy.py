@@ -12,6 +12,7 @@ from broker.domain import SPOOL, LogOrder, Receipt, Via
 from broker.service import BrokerService
 from broker.settings import BrokerSettings
 from common.errors import (
+    AppError,
     BadReplyError,
     DeadlineError,
     InvalidError,
@@ -252,6 +253,32 @@ def test_a_body_that_says_that_it_is_not_coded_is_read(client, coding):
     reply = client.post("/handle", json={"action": "log", "log": LOG}, headers={"Content-Encoding": coding})
 
     assert reply.status_code == 202
+
+
+def test_an_expected_failure_is_one_line_in_the_log_with_its_cause_and_a_bug_has_its_traceback(client, behind, caplog):
+    def told(failure):
+        caplog.clear()
+        behind.failure = failure
+        client.post("/handle", json={"action": "log", "log": LOG})
+        return next(record for record in caplog.records if record.getMessage().startswith("request_"))
+
+    away = UnavailableError("auth cannot be reached")
+    away.__cause__ = ConnectionRefusedError(111, "Connection refused", "10.0.0.7")
+    quiet = told(away)
+    assert (quiet.message, quiet.reason, quiet.exc_info) == ("request_refused", "auth cannot be reached", None)
+    assert quiet.cause == "ConnectionRefusedError: Connection refused"
+    assert not hasattr(told(UnavailableError("no way is open")), "cause")
+
+    later = UnavailableError("no way is open")
+    later.__cause__ = TooManyError("the spool is full")
+    assert told(later).cause == "TooManyError: the spool is full"
+
+    strange = UnavailableError("auth cannot be reached")
+    strange.__cause__ = RuntimeError("password=hunter2 at 10.0.0.7")
+    assert told(strange).cause == "RuntimeError"
+
+    assert told(AppError("?")).exc_info
+    assert told(RuntimeError("a bug")).exc_info
 
 
 def test_a_form_is_not_json(client):
