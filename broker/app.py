@@ -14,9 +14,9 @@ from broker.clients.logger_grpc import LoggerGrpcDoor
 from broker.clients.logger_http import LoggerHttpDoor
 from broker.clients.logger_rpc import LoggerRpcDoor
 from broker.clients.mailer import MailerClient
-from broker.delivery import Delivery, Way
+from broker.delivery import FallbackDelivery, Way
 from broker.domain import Via
-from broker.paths import Path
+from broker.guarded_door import GuardedDoor
 from broker.ports import LogDoor
 from broker.routes.legacy import legacy_blueprint
 from broker.routes.logs import logs_blueprint
@@ -77,7 +77,7 @@ def _connected_service(settings: BrokerSettings, lifecycle: Lifecycle, checks: d
 
 def _delivery(
     settings: BrokerSettings, http_door: LoggerHttpDoor, lifecycle: Lifecycle, checks: dict[str, Check]
-) -> Delivery:
+) -> FallbackDelivery:
     """The protocols, each with what stands in for it: the message queue for the log store, the spool for both."""
     rpc = JsonRpcClient("logger", settings.logger_rpc_address, timeout=settings.rpc_timeout)
     grpc = GrpcClient("logger", settings.logger_grpc_address, timeout=settings.grpc_timeout)
@@ -89,17 +89,18 @@ def _delivery(
     events = LogEvents(publisher, patience=settings.log_patience)
     rpc_door = LoggerRpcDoor(rpc)
     doors: dict[Via, LogDoor] = {Via.HTTP: http_door, Via.RPC: rpc_door, Via.GRPC: LoggerGrpcDoor(grpc)}
-    paths = {via: Path(via, door, patience=settings.log_patience, limits=LIMITS[via]) for via, door in doors.items()}
-    queue = Path(Via.AMQP, events, patience=settings.log_patience)
+    patience = settings.log_patience
+    guarded = {via: GuardedDoor(via, door, patience=patience, limits=LIMITS[via]) for via, door in doors.items()}
+    queue = GuardedDoor(Via.AMQP, events, patience=patience)
     # each process has a slot of its own, and its share of the room
     spool = Spool(settings.spool_dir, max_bytes=settings.spool_max_bytes // settings.broker_workers)
     local = LocalSpool(spool, [events, rpc_door])
     lifecycle.add("spool", start=local.start, stop=local.stop)
     checks["spool"] = Check(spool.check, critical=False)
-    for via, path in paths.items():
-        lifecycle.add(f"path-{via}", start=path.start, stop=path.stop)
-    ways: dict[Via, list[Way]] = {via: [path, queue, local] for via, path in paths.items()}
-    return Delivery({**ways, Via.AMQP: [queue, paths[Via.RPC], local]})
+    for via, door in guarded.items():
+        lifecycle.add(f"door-{via}", start=door.start, stop=door.stop)
+    ways: dict[Via, list[Way]] = {via: [door, queue, local] for via, door in guarded.items()}
+    return FallbackDelivery({**ways, Via.AMQP: [queue, guarded[Via.RPC], local]})
 
 
 def _answers(client: JsonClient) -> Callable[[], None]:

@@ -1,4 +1,4 @@
-"""An entry takes the best path that is open: the protocol asked for, then the message queue, then this machine's spool.
+"""An entry takes the best way that is open: the protocol asked for, then the message queue, then this machine's spool.
 
 An entry keeps its id on all of them, so one that took two because the first never answered is stored once.
 """
@@ -16,7 +16,7 @@ _QUEUED_INSTEAD = "queued: the log store cannot be reached"
 
 
 class Way(Protocol):
-    """One step of a chain: a protocol's path, or the spool."""
+    """One step of a chain: a door of the log store, the message queue, or the spool."""
 
     def write(self, orders: Sequence[LogOrder]) -> Sequence[Result]:
         """As LogDoor.write_many."""
@@ -31,7 +31,7 @@ class _State:
     failure: AppError
 
 
-class Delivery:
+class FallbackDelivery:
     def __init__(self, ways: Mapping[Via, Sequence[Way]]) -> None:
         """`ways`: for each protocol that may be asked for, itself and what stands in for it."""
         self._ways = ways

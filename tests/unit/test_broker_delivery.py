@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 import orjson
 import pytest
 
-from broker import paths
+from broker import guarded_door
 from broker.clients.entry_json import to_record
 from broker.clients.local_spool import LocalSpool
-from broker.delivery import Delivery
+from broker.delivery import FallbackDelivery
 from broker.domain import SPOOL, LogOrder, Receipt, Result, Via
-from broker.paths import Path
+from broker.guarded_door import GuardedDoor
 from common.combining import Limits
 from common.errors import (
     AppError,
@@ -79,7 +79,7 @@ def spool():
 
 @pytest.fixture
 def delivery(rpc, queue, spool):
-    return Delivery({Via.RPC: [rpc, queue, spool], Via.AMQP: [queue, rpc, spool]})
+    return FallbackDelivery({Via.RPC: [rpc, queue, spool], Via.AMQP: [queue, rpc, spool]})
 
 
 # --- the chain ------------------------------------------------------------------------------------------------------
@@ -177,104 +177,104 @@ def test_what_was_not_taken_beside_others_that_were_is_told_apart(delivery, rpc,
     assert left.message.startswith("not taken: ")
 
 
-# --- one path -------------------------------------------------------------------------------------------------------
+# --- one door -------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def path(rpc, monkeypatch) -> Iterator[Path]:
-    monkeypatch.setattr(paths, "FIRST_REST_SECONDS", REST)
-    path = Path(Via.RPC, rpc, patience=PATIENCE, limits=Limits(lanes=1, timeout=10.0))
-    path.start()
-    yield path
+def door(rpc, monkeypatch) -> Iterator[GuardedDoor]:
+    monkeypatch.setattr(guarded_door, "FIRST_REST_SECONDS", REST)
+    door = GuardedDoor(Via.RPC, rpc, patience=PATIENCE, limits=Limits(lanes=1, timeout=10.0))
+    door.start()
+    yield door
     rpc.open.set()
-    path.stop()
+    door.stop()
 
 
-def outcome(path: Path, name: str = "n") -> tuple[object, float]:
+def outcome(door: GuardedDoor, name: str = "n") -> tuple[object, float]:
     """What a request got, and after how many seconds."""
     started = time.monotonic()
     try:
-        (result,) = path.write([order(name)])
+        (result,) = door.write([order(name)])
     except AppError as error:
         result = type(error)
     return result, time.monotonic() - started
 
 
-def test_requests_that_come_together_share_a_call(path, rpc):
+def test_requests_that_come_together_share_a_call(door, rpc):
     rpc.open.clear()
     with ThreadPoolExecutor(21) as pool:
-        first = pool.submit(outcome, path)
+        first = pool.submit(outcome, door)
         eventually(lambda: rpc.calls)
-        others = [pool.submit(outcome, path) for _ in range(20)]
-        eventually(lambda: path._combiner.pending == 21)
+        others = [pool.submit(outcome, door) for _ in range(20)]
+        eventually(lambda: door._combiner.pending == 21)
         rpc.open.set()
         assert {each.result()[0] for each in [first, *others]} == {rpc.receipt}
 
     assert [len(call) for call in rpc.calls] == [1, 20]
 
 
-def test_a_silent_door_costs_each_request_its_patience_once_and_later_ones_nothing(path, rpc, monkeypatch):
-    monkeypatch.setattr(paths, "FIRST_REST_SECONDS", 60)
+def test_a_silent_door_costs_each_request_its_patience_once_and_later_ones_nothing(door, rpc, monkeypatch):
+    monkeypatch.setattr(guarded_door, "FIRST_REST_SECONDS", 60)
     rpc.open.clear()
     with ThreadPoolExecutor(10) as pool:
-        waited = [each.result() for each in [pool.submit(outcome, path) for _ in range(10)]]
+        waited = [each.result() for each in [pool.submit(outcome, door) for _ in range(10)]]
 
     assert {result for result, _ in waited} <= {DeadlineError, UnavailableError}
     assert max(seconds for _, seconds in waited) < 10 * PATIENCE
     calls = len(rpc.calls)
-    assert outcome(path)[0] is UnavailableError
+    assert outcome(door)[0] is UnavailableError
     assert len(rpc.calls) == calls
 
 
-def test_after_its_rest_one_request_at_a_time_tries_the_door(path, rpc):
+def test_after_its_rest_one_request_at_a_time_tries_the_door(door, rpc):
     rpc.open.clear()
-    outcome(path, "first")
-    eventually(lambda: not path._rest.resting)
+    outcome(door, "first")
+    eventually(lambda: not door._rest.resting)
 
     with ThreadPoolExecutor(10) as pool:
-        results = [each.result()[0] for each in [pool.submit(outcome, path) for _ in range(10)]]
+        results = [each.result()[0] for each in [pool.submit(outcome, door) for _ in range(10)]]
 
     assert sorted(each.__name__ for each in results) == ["DeadlineError", *["UnavailableError"] * 9]
 
 
-def test_requests_that_wait_behind_a_call_that_fails_move_on_with_it(path, rpc):
+def test_requests_that_wait_behind_a_call_that_fails_move_on_with_it(door, rpc):
     rpc.failure = UnavailableError("hung up")
     rpc.open.clear()
     with ThreadPoolExecutor(5) as pool:
-        first = pool.submit(outcome, path)
+        first = pool.submit(outcome, door)
         eventually(lambda: rpc.calls)
-        others = [pool.submit(outcome, path) for _ in range(4)]
-        eventually(lambda: path._combiner.pending == 5)
+        others = [pool.submit(outcome, door) for _ in range(4)]
+        eventually(lambda: door._combiner.pending == 5)
         rpc.open.set()
         assert {each.result()[0] for each in [first, *others]} == {UnavailableError}
 
     assert len(rpc.calls) == 1
 
 
-def test_a_door_that_answers_again_is_open_at_once(path, rpc):
+def test_a_door_that_answers_again_is_open_at_once(door, rpc):
     rpc.failure = UnavailableError("away")
-    outcome(path)
+    outcome(door)
     rpc.failure = None
 
-    eventually(lambda: outcome(path)[0] == rpc.receipt, seconds=5)
+    eventually(lambda: outcome(door)[0] == rpc.receipt, seconds=5)
 
-    assert [outcome(path)[0] for _ in range(3)] == [rpc.receipt] * 3
+    assert [outcome(door)[0] for _ in range(3)] == [rpc.receipt] * 3
 
 
-def test_entries_that_fail_alone_close_the_door_for_nobody(path, rpc):
+def test_entries_that_fail_alone_close_the_door_for_nobody(door, rpc):
     rpc.failing = {"strange": BadReplyError("the far side failed")}
 
-    assert isinstance(outcome(path, "strange")[0], BadReplyError)
-    assert outcome(path)[0] == rpc.receipt
+    assert isinstance(outcome(door, "strange")[0], BadReplyError)
+    assert outcome(door)[0] == rpc.receipt
 
 
 def test_rests_grow_up_to_a_limit_when_they_cost_time_and_stay_short_when_not(monkeypatch):
     now = 100.0
-    monkeypatch.setattr(paths.time, "monotonic", lambda: now)
+    monkeypatch.setattr(guarded_door.time, "monotonic", lambda: now)
 
     def rests(*, slow: bool) -> list[float]:
         nonlocal now
-        rest, found = paths.Rest("rpc"), []
+        rest, found = guarded_door.Rest("rpc"), []
         for _ in range(5):
             rest.begin(slow=slow)
             rest.begin(slow=slow)

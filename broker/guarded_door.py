@@ -1,4 +1,4 @@
-"""One way to the log store: its door, shared by the requests that come at the same time, and its rest after a failure."""
+"""A door of the log store that requests which come at the same time share, and that is left alone for a while after a failure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LONGEST_REST_SECONDS = 5.0
 _DOWN = (UnavailableError, DeadlineError)
 
 
-class Path:
+class GuardedDoor:
     """Thread-safe. With `limits`, concurrent requests share the door's calls; without, the door groups them by itself.
 
     A request waits for `patience` seconds at most on a door that gives no sign of life; then the door counts as down. The requests that
@@ -111,11 +111,11 @@ class Rest:
             doublings = min(self._failures - 1, 10) if slow else 0
             seconds = min(FIRST_REST_SECONDS * 2**doublings, LONGEST_REST_SECONDS)
             self._until = time.monotonic() + seconds
-        log.warning("log_path_rests", extra={"path": self._name, "seconds": seconds})
+        log.warning("log_door_rests", extra={"door": self._name, "seconds": seconds})
 
     def end(self) -> None:
         """The door has answered."""
         if self._failures:
             with self._lock:
                 self._failures = 0
-            log.info("log_path_open", extra={"path": self._name})
+            log.info("log_door_open", extra={"door": self._name})
