@@ -112,9 +112,13 @@ def run_load(target: Target, *, minutes: int, rate: int, say: Callable[[str], No
         address = urlsplit(request.url).netloc
         command = [sys.executable, "-m", "tests.bench.rate_generator", file.name, address, str(rate), str(minutes)]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as generator:
-            for text in generator.stdout or ():
-                seen.append(_minute(target, json.loads(text)))
-                say(line(len(seen), seen[-1]))
+            try:
+                for text in generator.stdout or ():
+                    seen.append(_minute(target, json.loads(text)))
+                    say(line(len(seen), seen[-1]))
+            except BaseException:
+                generator.kill()
+                raise
     if generator.returncode or len(seen) < minutes:
         raise GeneratorError("the rate generator ended early; its last words are above")
     spent = processes.cpu_seconds(None)[processes.GENERATOR] - before

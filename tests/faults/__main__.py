@@ -19,6 +19,7 @@ from pathlib import Path
 # The runner's commands are started from a process that has gRPC's threads; it must not say so each time.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
+from tests.ending import end_by_exception
 from tests.faults import report
 from tests.faults.all_doors import DOORS
 from tests.faults.inject import FAULTS, PARTS, every_row
@@ -75,4 +76,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    end_by_exception()
     sys.exit(main(sys.argv[1:]))
