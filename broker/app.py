@@ -20,6 +20,7 @@ from broker.guarded_door import GuardedDoor
 from broker.ports import LogDoor
 from broker.routes.legacy import legacy_blueprint
 from broker.routes.logs import logs_blueprint
+from broker.routes.reading import reading_blueprint
 from broker.service import BrokerService
 from broker.settings import BrokerSettings
 from common.amqp.publisher import Publisher
@@ -56,6 +57,7 @@ def create_app(settings: BrokerSettings, *, service: BrokerService | None = None
     app = create_flask("broker", checks=checks, lifecycle=lifecycle)
     app.register_blueprint(legacy_blueprint(service))
     app.register_blueprint(logs_blueprint(service))
+    app.register_blueprint(reading_blueprint(service))
     _allow_origins(app, settings.origins)
     return app
 
