@@ -70,14 +70,14 @@ test-unit: ## the tests that need no server
 	@$(VENV)/python -m pytest tests/unit
 bench: ## speed of every door against its bars (only=drain,jsonrpc c=64 quick=1 out=FILE; base=URL: another system, docs/performance.md)
 	@$(BOOT) dev
-	@$(VENV)/python -m tests.bench bench $(if $(only),--only $(only)) $(if $(c),--concurrency $(c)) \
+	@exec $(VENV)/python -m tests.bench bench $(if $(only),--only $(only)) $(if $(c),--concurrency $(c)) \
 		$(if $(filter 1,$(quick)),--quick) $(MEASURED)
 load: ## ten minutes at 1,000 requests/s through the broker's log door (minutes=10 rate=1000 out=FILE base=URL)
 	@$(BOOT) dev
-	@$(VENV)/python -m tests.bench load $(if $(minutes),--minutes $(minutes)) $(if $(rate),--rate $(rate)) $(MEASURED)
+	@exec $(VENV)/python -m tests.bench load $(if $(minutes),--minutes $(minutes)) $(if $(rate),--rate $(rate)) $(MEASURED)
 test-faults: ## the ledger test: each part fails in every way under load, nothing acknowledged may be missing (only=logger:kill,all,logger+rabbitmq runs=3 out=FILE)
 	@$(BOOT) dev
-	@$(VENV)/python -m tests.faults $(if $(only),--only $(only)) $(if $(runs),--runs $(runs)) $(if $(out),--out $(out))
+	@exec $(VENV)/python -m tests.faults $(if $(only),--only $(only)) $(if $(runs),--runs $(runs)) $(if $(out),--out $(out))
 lint: ## ruff, formatting, types, layers
 	@$(BOOT) dev
 	@$(VENV)/ruff check .
