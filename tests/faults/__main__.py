@@ -22,7 +22,7 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 from tests.ending import end_by_exception
 from tests.faults import report
 from tests.faults.all_doors import DOORS
-from tests.faults.inject import FAULTS, PARTS, every_row
+from tests.faults.inject import every_row, listed
 from tests.faults.row import CALM_SECONDS, Row
 from tests.faults.running import FaultsError, run_all, say
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     selection = _selected(given.only)
     if not selection:
-        say(f"nothing matches {given.only}; parts: {', '.join(PARTS)}; faults: {', '.join(FAULTS)}")
+        say(f"nothing matches {given.only}; there are\n{listed()}")
         return 2
     state = given.state.resolve() if given.state else Path(tempfile.mkdtemp(prefix="faults-"))
     try:
@@ -66,7 +66,12 @@ def _selected(only: str) -> list[tuple[str, str]]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description="the ledger test")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults",
+        description="the ledger test",
+        epilog=f"parts and their faults:\n{listed()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--only", default="", help="parts, faults or rows: logger,:kill,mongo:pause")
     parser.add_argument("--seconds", type=float, default=CALM_SECONDS, help="load before a fault and after all is well")
     parser.add_argument("--runs", type=int, default=1, help="how often all rows are run")

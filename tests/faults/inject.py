@@ -120,6 +120,14 @@ def every_row() -> list[tuple[str, str]]:
     return [*single, (BOTH_PATHS, "pause"), (BOTH_PATHS, "cut"), (BOTH_PATHS, "crash"), (ALL, "kill")]
 
 
+def listed() -> str:
+    """What may be named, for people: a line for each part with its faults."""
+    faults: dict[str, list[str]] = {}
+    for part, fault in every_row():
+        faults.setdefault(part, []).append(fault)
+    return "\n".join(f"  {part}: {', '.join(names)}" for part, names in faults.items())
+
+
 def _pass(seconds: float) -> None:
     """The length of the fault, not a wait for a condition."""
     threading.Event().wait(seconds)
