@@ -82,13 +82,10 @@ class BlockBuilder:
             self._prepared = True
         if not self._gaps:
             self._gaps = self._found()
-        if self._gaps:
-            gap = self._gaps.popleft()
-            until = self._build_in(gap)
-            if until is not None and until < gap.until:
-                self._gaps.appendleft(gap._replace(since=until))
-        self._caught_up = not self._gaps
-        return bool(self._gaps)
+        built = bool(self._gaps) and self._built_in(self._gaps.popleft())
+        # after a block has been made it takes another look to be sure that nothing is left
+        self._caught_up = not built and not self._gaps
+        return not self._caught_up
 
     def _found(self) -> deque[Gap]:
         """What is to be done now, oldest first: the times of blocks that are not fresh, which are dropped, and the present."""
@@ -123,24 +120,27 @@ class BlockBuilder:
 
     def _settled(self) -> datetime:
         """Before this time entries come late only. The earlier one of two clocks is asked."""
-        there: datetime = self._database.client.admin.command("hello", maxTimeMS=2_000)["localTime"]
+        server = self._database.command("hello", maxTimeMS=2_000, codec_options=self._database.codec_options)
+        there: datetime = server["localTime"]
         moment = min(there, self._clock()) - self._settling
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
-    def _build_in(self, gap: Gap) -> datetime | None:
-        """Makes a block at the beginning of the gap. Until when it reaches; None when nothing is to be done there now."""
+    def _built_in(self, gap: Gap) -> bool:
+        """Makes a block at the beginning of the gap, and leaves the rest of it for later. False when nothing is to be done there now."""
         until = self._border(gap)
         if until is None:
-            return None
+            return False
         claim = self._claim(Window(gap.since, until))
         if claim is None:
             # another keeper's; what it is is seen in the next round
             self._audited = float("-inf")
-            return None
+            return False
         contents = self._read(claim)
         self._finish(claim, contents)
         self._end = max(self._end, contents.until)
-        return contents.until
+        if contents.until < gap.until:
+            self._gaps.appendleft(gap._replace(since=contents.until))
+        return True
 
     def _border(self, gap: Gap) -> datetime | None:
         """Where the next block ends; None when the present has not enough entries for a whole one."""

@@ -64,16 +64,15 @@ class MongoLease:
             self._collection.delete_one({"_id": KEY, "owner": self._owner})
 
     def _take(self) -> bool:
-        free = {"$or": [{"owner": self._owner}, {"$expr": {"$lt": ["$until", "$$NOW"]}}]}
+        mine = {"$literal": self._owner}
+        # what is not there is less than any time
+        free = {"$or": [{"$eq": ["$owner", mine]}, {"$lt": ["$until", "$$NOW"]}]}
         until = {"$add": ["$$NOW", round(self._term * 1000)]}
+        chosen = {"owner": {"$cond": [free, mine, "$owner"]}, "until": {"$cond": [free, until, "$until"]}}
         try:
-            self._collection.find_one_and_update(
-                {"_id": KEY, **free},
-                [{"$set": {"owner": {"$literal": self._owner}, "until": until}}],
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
-                maxTimeMS=2_000,
+            lease = self._collection.find_one_and_update(
+                {"_id": KEY}, [{"$set": chosen}], upsert=True, return_document=ReturnDocument.AFTER, maxTimeMS=2_000
             )
-        except DuplicateKeyError:  # there is one, and it is another's
+        except DuplicateKeyError:  # two began at the same time
             return False
-        return True
+        return lease is not None and lease["owner"] == self._owner
