@@ -12,7 +12,7 @@ from common.mongo import Document
 from logger.domain import LogEntry
 from logger.mongo.conditions import created_within, query_of
 from logger.mongo.documents import entry_of
-from logger.mongo.indexes import hinted, index_for
+from logger.mongo.indexes import BY_LEVEL, hinted, index_for
 from logger.mongo.windows import MILLISECOND, UNDATED, Window
 from logger.ports import Page, Position, Question
 
@@ -23,8 +23,9 @@ MAX_PAGE_BYTES = 16 * 1024 * 1024
 class Gathering:
     def __init__(self, collection: Collection[Document], question: Question) -> None:
         self._collection = collection
-        self._conditions = query_of(question.filter)
         self._index = index_for(question.filter)
+        self._levels = question.filter.values_of("level") if self._index == BY_LEVEL else ()
+        self._conditions = query_of(question.filter)
         self._limit = question.limit
         self._after = question.after
         newest = question.order == "newest"
@@ -37,11 +38,12 @@ class Gathering:
         """One entry more than the limit tells whether another page follows."""
         return len(self.entries) > self._limit or self._room <= 0
 
-    def page(self) -> Page:
-        if not self.full:
+    def page(self, *, complete: bool = True) -> Page:
+        """When it is neither full nor `complete`, the next page begins behind what was found."""
+        if complete and not self.full:
             return Page(self.entries, None)
         entries = self.entries[: self._limit]
-        return Page(entries, Position(entries[-1].created_at, object_id_hex(entries[-1].id)))
+        return Page(entries, Position(entries[-1].created_at, object_id_hex(entries[-1].id)), complete)
 
     def read(self, window: Window, max_time_ms: int, *, last: ObjectId | None = None) -> None:
         """Takes the window's entries until the page is full; all of them or, when an error is raised, none. `last`: not beyond it.
@@ -54,7 +56,11 @@ class Gathering:
             keys[self._beyond] = ObjectId(self._after.key)
         if last is not None:
             keys[self._up_to] = last
-        query = {**self._conditions, **time, **({"_id": keys} if keys else {})}
+        where = {**time, **({"_id": keys} if keys else {})}
+        query = {**self._conditions, **where}
+        if len(self._levels) > 1:
+            # MongoDB merges what it finds by $or in order; by $in it would read and sort all of these levels
+            query["$or"] = [{"level": level, **where} for level in self._levels]
         # entries without a time lie beside those with the zero time, though the database has an order between them
         order = [("_id", self._direction)]
         if window.until > UNDATED.until:

@@ -124,7 +124,8 @@ def _definition(index: Mapping[str, Any]) -> dict[str, Any]:
 def _drop(collection: Collection[Document], found: Mapping[str, Any]) -> None:
     """By its keys, not by its name: under that another process may already be building the new one."""
     try:
-        collection.drop_index(list(found["key"].items()))
+        # the driver's own method makes a name of the keys
+        collection.database.command("dropIndexes", collection.name, index=found["key"])
     except OperationFailure as error:
         if error.code != _NOT_FOUND:
             raise
