@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -30,7 +31,9 @@ class Event:
 class Stream:
     """One connection, read by hand. `last_id` is what a browser would send when it comes back."""
 
-    def __init__(self, base: str, *, last_id: str = "", receive_buffer: int = 0, timeout: float = 40, **filters: str):
+    def __init__(
+        self, base: str, *, last_id: str = "", receive_buffer: int = 0, timeout: float = 40, **filters: str
+    ) -> None:
         parts = urlsplit(base)
         self.last_id = last_id
         self.comments = 0
@@ -93,17 +96,15 @@ class Stream:
 
     def hang_up(self) -> None:
         """At once, whoever reads it."""
-        try:
+        with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         self._socket.close()
 
 
 class Follower:
     """A reader in a thread that comes back whenever its stream ends, as a browser does, with the id of its last event."""
 
-    def __init__(self, base: str, **filters: str):
+    def __init__(self, base: str, **filters: str) -> None:
         self._base = base
         self._filters = filters
         self.events: list[Event] = []

@@ -58,7 +58,8 @@ def _safe_deserializer(deserialize: Callable[[bytes], Any]) -> Callable[[bytes],
 class ServerInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic only in the stubs
     """Binds the caller's identity, turns errors into statuses and writes one log line per call.
 
-    For calls with one answer, to one request or to a stream of them; others pass through untouched.
+    For calls with one answer, to one request or to a stream of them, and for those that answer one request with a stream; others pass
+    through untouched.
     """
 
     def intercept_service(
@@ -66,9 +67,12 @@ class ServerInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]  # ge
     ) -> Any:  # noqa: ANN401 - grpc's handler type is private
         handler = continuation(handler_call_details)
         method: str = handler_call_details.method
-        if handler is None or handler.response_streaming or method.startswith(_QUIET):
+        both = handler is not None and handler.response_streaming and handler.request_streaming
+        if handler is None or both or method.startswith(_QUIET):
             return handler
         metadata = dict(handler_call_details.invocation_metadata)
+        if handler.response_streaming:
+            return _streaming(handler, context.from_headers(metadata), method)
         streaming = handler.request_streaming
         answer = handler.stream_unary if streaming else handler.unary_unary
         readable = _readable_stream if streaming else _readable
@@ -83,6 +87,17 @@ class ServerInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]  # ge
             request_deserializer=_safe_deserializer(handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
+
+
+def _streaming(handler: Any, bound: context.RequestContext, method: str) -> Any:  # noqa: ANN401 - grpc's handler type is private
+    def behaviour(request: Any, call: grpc.ServicerContext) -> Iterator[Any]:  # noqa: ANN401 - any message
+        return _answers(lambda: handler.unary_stream(_readable(request), call), call, bound, method)
+
+    return grpc.unary_stream_rpc_method_handler(
+        behaviour,
+        request_deserializer=_safe_deserializer(handler.request_deserializer),
+        response_serializer=handler.response_serializer,
+    )
 
 
 def _readable(request: Any) -> Any:  # noqa: ANN401 - any message
@@ -114,6 +129,30 @@ def _answer(work: Callable[[], Any], call: grpc.ServicerContext, method: str) ->
     if code is not grpc.StatusCode.OK:
         call.abort(code, message)
     return reply
+
+
+def _answers(
+    work: Callable[[], Iterator[Any]], call: grpc.ServicerContext, bound: context.RequestContext, method: str
+) -> Iterator[Any]:
+    """As `_answer`, for a stream. The identity is bound for the line alone: a stream may be ended by another thread than it ran in."""
+    started = time.perf_counter()
+    code, message = grpc.StatusCode.CANCELLED, "client is gone"
+    try:
+        yield from work()
+        code = grpc.StatusCode.OK if call.is_active() else code
+    except AppError as error:
+        code, message = STATUS[error.kind], error.message
+    except Exception:
+        if call.is_active():
+            code, message = grpc.StatusCode.INTERNAL, BUG_MESSAGE
+            with context.bound(bound):
+                log.exception("call_failed", extra={"method": method})
+    finally:
+        duration = round((time.perf_counter() - started) * 1000, 2)
+        with context.bound(bound):
+            log.info("call_served", extra={"method": method, "code": code.name, "duration_ms": duration})
+    if code not in (grpc.StatusCode.OK, grpc.StatusCode.CANCELLED):
+        call.abort(code, message)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,92 @@
+"""The live tail over HTTP, as Server-Sent Events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from flask import Blueprint, Response, request
+
+from common.clock import Clock
+from common.web.access import Access, access
+from common.web.sse import KEEP_ALIVE_SECONDS, MIMETYPE, comment, event, event_stream
+from common.web.streams import current_client
+from logger.answers import entry_as_json, moment_text
+from logger.changes import Change
+from logger.places import Live, sealed
+from logger.tail import Entries, Idle, Missed, Reading, Signal, Tail
+from logger.tail_request import read_tail
+
+_ENTRIES = "/api/v1/logs"
+# What a question about missed entries does not take over.
+_OF_THE_TAIL = ("since", "until", "history")
+
+
+def tail_blueprint(tail: Tail, clock: Clock) -> Blueprint:
+    blueprint = Blueprint("tail", __name__)
+
+    @blueprint.get("/api/v1/logs/tail")
+    @access(Access.INTERNAL)
+    def follow() -> Response:
+        given = request.args.to_dict(flat=False)
+        asked = read_tail({name: texts[0] if len(texts) == 1 else texts for name, texts in given.items()}, clock.now())
+        if request.method == "HEAD":
+            return Response(mimetype=MIMETYPE)
+        reading = tail.open(asked.wanted, history=asked.history, last_id=request.headers.get("Last-Event-ID", ""))
+        filters = [(name, text) for name, text in request.args.items(multi=True) if name not in _OF_THE_TAIL]
+        return event_stream(_Events(reading, filters), current_client())
+
+    return blueprint
+
+
+class _Events:
+    """Signals as text."""
+
+    def __init__(self, reading: Reading, filters: list[tuple[str, str]]) -> None:
+        self._reading = reading
+        self._filters = filters
+        # when the client was told last where it is
+        self._told = time.monotonic()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return map(self._text, self._reading)
+
+    def close(self) -> None:
+        self._reading.close()
+
+    def _text(self, signal: Signal) -> bytes:
+        if isinstance(signal, Idle):
+            return self._still_here(signal.place)
+        self._told = time.monotonic()
+        if isinstance(signal, Entries):
+            return b"".join(map(_frame, signal.changes))
+        if isinstance(signal, Missed):
+            return _json_event("missed", self._missed(signal), signal.place)
+        return _json_event("live", {"complete": signal.complete}, signal.place)
+
+    def _still_here(self, place: Live | None) -> bytes:
+        """A client that gets nothing for a day must not come back with a place that nobody remembers."""
+        if place is None or time.monotonic() - self._told < KEEP_ALIVE_SECONDS:
+            return b""
+        self._told = time.monotonic()
+        return comment("still here") + event(id=sealed(place))
+
+    def _missed(self, missed: Missed) -> dict[str, Any]:
+        since, until = moment_text(missed.since), moment_text(missed.until)
+        query = [*self._filters, ("since", since), ("until", until), ("order", "oldest")]
+        return {"count": missed.number, "since": since, "until": until, "query": f"{_ENTRIES}?{urlencode(query)}"}
+
+
+def _json_event(name: str, value: object, place: Live | None) -> bytes:
+    return event(orjson.dumps(value), name=name, id=sealed(place) if place else "")
+
+
+def _frame(change: Change) -> bytes:
+    """Made once for all readers."""
+    if change.made is None:
+        text = orjson.dumps(entry_as_json(change.entry), default=str)
+        change.made = event(text, id=sealed(change.place))
+    return change.made
