@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from flask import Flask
 from pymongo.errors import PyMongoError
 
-from common.clock import SystemClock
+from common.clock import Clock, SystemClock
 from common.lifecycle import Lifecycle, patiently
 from common.mongo import check_mongo, create_mongo
 from common.rpc.grpc_server import GrpcServer, ServerOptions, build_server
@@ -17,36 +18,85 @@ from common.rpc.grpc_watch import HealthWatch
 from common.rpc.tcp_server import Limits, TcpServer
 from common.web.app import create_flask
 from common.web.health import Check, examine
+from logger.changes import ChangeLog
+from logger.feed import Feed
+from logger.grpc_questions import GrpcQuestions
 from logger.grpc_servicer import SERVICE_NAME, LogServicer
+from logger.grpc_tail import GrpcTail
+from logger.memory import MemoryLogStore
+from logger.memory_changes import MemoryChangeLog
+from logger.memory_rules import MemoryRules
+from logger.mongo.blocks import BlockIndex
+from logger.mongo.changes import MongoChangeLog
+from logger.mongo.counts import MongoCounts
+from logger.mongo.reader import MongoLogReader
+from logger.mongo.retention import MongoRules
 from logger.mongo.store import MongoLogStore
-from logger.ports import LogStore
-from logger.routes import logs_blueprint
+from logger.ports import LogCounter, LogReader, LogStore
+from logger.retention import RulesStore
+from logger.routes.counting import counting_blueprint
+from logger.routes.reading import reading_blueprint
+from logger.routes.retention import retention_blueprint
+from logger.routes.tail import tail_blueprint
+from logger.routes.transfer import transfer_blueprint
+from logger.routes.writing import writing_blueprint
 from logger.rpc_methods import RpcMethods
 from logger.rpc_sessions import SniffingSession
+from logger.search import LogSearch
 from logger.service import LogService
 from logger.settings import LoggerSettings
+from logger.tail import Tail
 from logger.writer import LogWriter
 from protos import logs_pb2_grpc
 
 log = logging.getLogger(__name__)
 
 
-def create_app(settings: LoggerSettings, *, store: LogStore | None = None) -> Flask:
+class _Base(NamedTuple):
+    """What the entries lie in."""
+
+    store: LogStore
+    reader: LogReader
+    counter: LogCounter
+    changes: ChangeLog
+    rules: RulesStore
+
+
+class _UseCases(NamedTuple):
+    service: LogService
+    search: LogSearch
+    tail: Tail
+    clock: Clock
+
+
+def create_app(settings: LoggerSettings, *, store: MemoryLogStore | None = None) -> Flask:
     """Nothing listens or writes before the lifecycle starts. `store` replaces MongoDB in tests."""
     lifecycle = Lifecycle()
     checks: dict[str, Check] = {}
-    if store is None:
-        store = _mongo_store(settings, lifecycle, checks)
-    writer = LogWriter(store)
+    base = _mongo_base(settings, lifecycle, checks) if store is None else _memory_base(store)
+    writer = LogWriter(base.store)
     lifecycle.add("writer", start=writer.start, stop=writer.stop)
-    service = LogService(store, writer, SystemClock())
-    _add_doors(service, settings, lifecycle, checks)
+    clock = SystemClock()
+    feed = Feed(base.changes)
+    lifecycle.add("feed", stop=feed.stop)
+    cases = _UseCases(
+        LogService(base.store, writer, clock),
+        LogSearch(base.reader, base.counter),
+        Tail(base.changes, feed, clock, streams=settings.logger_streams),
+        clock,
+    )
+    _add_doors(cases, settings, lifecycle, checks)
     app = create_flask("logger", checks=checks, lifecycle=lifecycle)
-    app.register_blueprint(logs_blueprint(service))
+    app.register_blueprint(writing_blueprint(cases.service))
+    app.register_blueprint(reading_blueprint(cases.service, cases.search, clock))
+    app.register_blueprint(counting_blueprint(cases.search, clock))
+    app.register_blueprint(tail_blueprint(cases.tail, clock))
+    app.register_blueprint(transfer_blueprint(base.reader, clock))
+    app.register_blueprint(retention_blueprint(base.rules))
     return app
 
 
-def _mongo_store(settings: LoggerSettings, lifecycle: Lifecycle, checks: dict[str, Check]) -> MongoLogStore:
+def _mongo_base(settings: LoggerSettings, lifecycle: Lifecycle, checks: dict[str, Check]) -> _Base:
     client = create_mongo(settings.mongo_url, app_name="logger")
     store = MongoLogStore(client)
     stopping = threading.Event()
@@ -65,14 +115,19 @@ def _mongo_store(settings: LoggerSettings, lifecycle: Lifecycle, checks: dict[st
     lifecycle.add("mongo", stop=client.close)
     lifecycle.add("indexes", start=thread.start, stop=stopping.set)
     checks["mongo"] = Check(lambda: check_mongo(client))
-    return store
+    words = BlockIndex(client.get_default_database(default="logs"))
+    counts = MongoCounts(client, candidates=words)
+    reader = MongoLogReader(client, candidates=words)
+    return _Base(store, reader, counts, MongoChangeLog(client), MongoRules(client))
 
 
-def _add_doors(
-    service: LogService, settings: LoggerSettings, lifecycle: Lifecycle, checks: Mapping[str, Check]
-) -> None:
+def _memory_base(store: MemoryLogStore) -> _Base:
+    return _Base(store, store, store, MemoryChangeLog(store), MemoryRules())
+
+
+def _add_doors(cases: _UseCases, settings: LoggerSettings, lifecycle: Lifecycle, checks: Mapping[str, Check]) -> None:
     """Both side doors bind after the fork; a port that another process holds is a loud failure, not a silent share."""
-    methods = RpcMethods(service)
+    methods = RpcMethods(cases.service)
     tcp = TcpServer(
         settings.bind_host,
         settings.logger_rpc_port,
@@ -83,7 +138,12 @@ def _add_doors(
     lifecycle.add(
         "rpc", start=patiently(tcp.start, expecting=OSError, seconds=settings.shutdown_grace + 2), stop=tcp.stop
     )
-    grpc_door = _GrpcDoor(service, settings, usable=lambda: all(finding.up for finding in examine(checks).values()))
+    grpc_door = _GrpcDoor(
+        cases,
+        settings,
+        usable=lambda: all(finding.up for finding in examine(checks).values()),
+        stopping=lifecycle.stopping,
+    )
     lifecycle.add(
         "grpc",
         start=patiently(grpc_door.start, expecting=RuntimeError, seconds=settings.shutdown_grace + 2),
@@ -94,9 +154,14 @@ def _add_doors(
 class _GrpcDoor:
     """Building a gRPC server binds its port and starts threads, so it is built when it starts. Its health follows the store's."""
 
-    def __init__(self, service: LogService, settings: LoggerSettings, *, usable: Callable[[], bool]) -> None:
-        # a stream holds a thread for as long as its client likes: the other half is for calls that end
-        self._servicer = LogServicer(service, streams=max(1, settings.logger_grpc_threads // 2))
+    def __init__(
+        self, cases: _UseCases, settings: LoggerSettings, *, usable: Callable[[], bool], stopping: threading.Event
+    ) -> None:
+        # a stream holds a thread for as long as its client likes, and a question for seconds: half, and a quarter, are for calls that end soon
+        threads = settings.logger_grpc_threads
+        questions = GrpcQuestions(cases.search, cases.clock, threads=max(1, threads // 4))
+        tail = GrpcTail(cases.tail, cases.clock, stopping=stopping)
+        self._servicer = LogServicer(cases.service, questions, tail, streams=max(1, threads // 2))
         self._settings = settings
         self._usable = usable
         self._server: GrpcServer | None = None

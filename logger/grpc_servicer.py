@@ -13,6 +13,8 @@ from common.errors import InvalidError, TooManyError
 from common.outcomes import Outcome
 from common.rpc.grpc_intake import Intake
 from logger.domain import Draft
+from logger.grpc_questions import GrpcQuestions
+from logger.grpc_tail import GrpcTail
 from logger.service import LogService
 from protos import logs_pb2, logs_pb2_grpc
 from protos.limits import MAX_BULK_BODY, MAX_ENTRIES
@@ -27,8 +29,10 @@ STREAM_SECONDS = 0.2
 class LogServicer(logs_pb2_grpc.LogServiceServicer):
     """`streams`: how many may run at the same time; each holds one of the door's threads for as long as its client likes."""
 
-    def __init__(self, service: LogService, *, streams: int) -> None:
+    def __init__(self, service: LogService, questions: GrpcQuestions, tail: GrpcTail, *, streams: int) -> None:
         self._service = service
+        self._questions = questions
+        self._tail = tail
         self._streams = threading.BoundedSemaphore(streams)
 
     def WriteLog(self, request: logs_pb2.LogRequest, context: grpc.ServicerContext) -> logs_pb2.LogResponse:
@@ -48,6 +52,20 @@ class LogServicer(logs_pb2_grpc.LogServiceServicer):
             raise TooManyError("too many streams are open now")
         try:
             return self._store_stream(requests)
+        finally:
+            self._streams.release()
+
+    def Query(self, request: logs_pb2.QueryRequest, context: grpc.ServicerContext) -> logs_pb2.QueryResponse:
+        return self._questions.query(request, context)
+
+    def Count(self, request: logs_pb2.CountRequest, context: grpc.ServicerContext) -> logs_pb2.CountResponse:
+        return self._questions.count(request)
+
+    def Tail(self, request: logs_pb2.TailRequest, context: grpc.ServicerContext) -> Iterator[logs_pb2.TailEvent]:
+        if not self._streams.acquire(blocking=False):
+            raise TooManyError("too many streams are open now")
+        try:
+            yield from self._tail.events(request, context)
         finally:
             self._streams.release()
 
@@ -88,6 +106,7 @@ def _draft(entry: logs_pb2.Log) -> Draft:
         entry.span_id,
         _object(entry.fields) if entry.HasField("fields") else None,
         entry.fields_json,
+        entry.category,
     )
 
 

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 from common.ids import object_id_hex
 from logger.domain import LogEntry
+from logger.filters import Filter
+from logger.memory_counts import count_of, facets_of, histogram_of
+from logger.ports import Count, Facets, Histogram, Page, Position, Question
 
 
 class MemoryLogStore:
@@ -27,6 +30,34 @@ class MemoryLogStore:
     def find(self, record_id: str) -> LogEntry | None:
         with self._lock:
             return self._entries.get(object_id_hex(record_id))
+
+    def stored(self, first: int) -> list[LogEntry]:
+        """In the order in which they were stored, without the `first` ones."""
+        with self._lock:
+            return list(self._entries.values())[first:]
+
+    def page(self, question: Question) -> Page:
+        newest = question.order == "newest"
+        with self._lock:
+            places = {Position(entry.created_at, key): entry for key, entry in self._entries.items()}
+        found: list[Position] = []
+        for place in sorted(places, reverse=newest):
+            if question.after is not None and (place >= question.after if newest else place <= question.after):
+                continue
+            if question.filter.matches(places[place]):
+                if len(found) == question.limit:
+                    return Page([places[each] for each in found], found[-1])
+                found.append(place)
+        return Page([places[each] for each in found], None)
+
+    def count(self, wanted: Filter) -> Count:
+        return count_of(self.stored(0), wanted)
+
+    def histogram(self, wanted: Filter, *, seconds: int) -> Histogram:
+        return histogram_of(self.stored(0), wanted, seconds=seconds)
+
+    def facets(self, wanted: Filter, fields: Sequence[str], *, limit: int) -> Facets:
+        return facets_of(self.stored(0), wanted, fields, limit=limit)
 
     def __len__(self) -> int:
         return len(self._entries)

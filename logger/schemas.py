@@ -1,4 +1,4 @@
-"""Requests and replies at the HTTP edge."""
+"""What the HTTP edge takes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BeforeValidator
 
 from common.errors import InvalidError, Problem
 from common.web.reading import Body, validate
-from logger.domain import Draft, LogEntry, accept, arrival
+from logger.domain import Draft, accept, arrival
 
 _STRING = {str}
 # For entries that are only judged and never kept.
@@ -84,7 +84,3 @@ def read_drafts(values: Iterable[Any]) -> list[Draft | InvalidError]:
         except InvalidError as error:
             drafts.append(error)
     return drafts
-
-
-def entry_as_json(entry: LogEntry) -> dict[str, object]:
-    return {**entry._asdict(), "fields": entry.fields or {}}

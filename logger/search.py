@@ -18,7 +18,7 @@ from logger.questions import FacetsAsked, HistogramAsked, PageAsked, bucket_star
 
 # Questions under way in one process, so that writing keeps most of it, and those that wait for their turn, for so many seconds.
 QUESTIONS = 8
-WAITING = 8
+WAITING = 32
 PATIENCE_SECONDS = 1.0
 RETRY_SECONDS = 1
 MAX_TRACE = 10_000

@@ -7,16 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from common.clock import SystemClock
 from common.rpc import jsonrpc
 from logger.app import create_app
-from logger.grpc_servicer import LogServicer
 from logger.memory import MemoryLogStore
 from logger.rpc_methods import PAYLOAD
-from logger.service import LogService
 from logger.settings import LoggerSettings
 from logger.writer import LogWriter
 from protos import logs_pb2
+from tests.grpc_door import servicer_for
 
 GOLDEN = Path(__file__).resolve().parents[2] / "protos" / "golden"
 
@@ -59,7 +57,7 @@ def test_a_stream_of_grpc_messages_is_summed_up_byte_for_byte(store):
     writer = LogWriter(store)
     writer.start()
     try:
-        servicer = LogServicer(LogService(store, writer, SystemClock()), streams=1)
+        servicer = servicer_for(store, writer, streams=1)
         summary = servicer.WriteLogStream(stream_messages(), None)
     finally:
         writer.stop()

@@ -59,8 +59,8 @@ def test_one_entry_with_everything_is_stored_and_read_back_where_location_says(c
     expected = {name: value for name, value in FULL.items() if name != "timestamp"} | {
         "level": "WARNING",
         "protocol": "http",
-        "created_at": "2026-01-02T12:00:00.500000Z",
-        "updated_at": "2026-01-02T12:00:00.500000Z",
+        "created_at": "2026-01-02T12:00:00.500Z",
+        "updated_at": "2026-01-02T12:00:00.500Z",
     }
     assert entry == expected
 

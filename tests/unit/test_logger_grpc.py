@@ -11,16 +11,15 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from common.clock import SystemClock
 from common.errors import TooManyError, UnavailableError
 from common.rpc.grpc_server import GrpcServer, ServerOptions, build_server
 from common.rpc.grpc_watch import HealthWatch
-from logger.grpc_servicer import MAX_REFUSALS, SERVICE_NAME, LogServicer
+from logger.grpc_servicer import MAX_REFUSALS, SERVICE_NAME
 from logger.memory import MemoryLogStore
-from logger.service import LogService
 from logger.writer import LogWriter
 from protos import logs_pb2, logs_pb2_grpc
 from protos.limits import MAX_ENTRIES
+from tests.grpc_door import servicer_for
 from tests.services import free_port
 from tests.waiting import eventually
 
@@ -60,7 +59,7 @@ def address():
 def grpc_server(store, address):
     writer = LogWriter(store)
     writer.start()
-    servicer = LogServicer(LogService(store, writer, SystemClock()), streams=2)
+    servicer = servicer_for(store, writer, streams=2)
     server = build_server(
         address,
         register=lambda server: logs_pb2_grpc.add_LogServiceServicer_to_server(servicer, server),
