@@ -43,6 +43,7 @@ class LogOrder:
     span_id: str = ""
     traceparent: str = ""
     fields: Mapping[str, Any] | None = None
+    category: str = ""
 
     def weight(self) -> int:
         """Its bytes, about; fields count as what they mostly are."""

@@ -15,7 +15,7 @@ from common.errors import AppError, InvalidError, Problem, TooLargeError, Unsupp
 from common.ids import is_safe_id, new_record_id
 from common.web.reading import MAX_BODY, Body, Text, no_nul, validate
 from protos import rules
-from protos.limits import MAX_DATA_BYTES, MAX_FIELDS_BYTES, MAX_NAME_CHARACTERS, MAX_SERVICE_CHARACTERS
+from protos.limits import AUDIT, MAX_DATA_BYTES, MAX_FIELDS_BYTES, MAX_NAME_CHARACTERS, MAX_SERVICE_CHARACTERS
 from protos.rules import check_fields, is_span_id, is_trace_id, level_of, moment_of
 
 # What a door adds to an entry (id, level, time, identity of the request) must still fit into the next message.
@@ -66,6 +66,12 @@ def _span_id(value: str) -> str:
     return value
 
 
+def _category(value: str) -> str:
+    if value and value != AUDIT:
+        raise ValueError(rules.NOT_A_CATEGORY)
+    return value
+
+
 def _timestamp(value: str) -> str:
     if value and moment_of(value) is None:
         raise ValueError(rules.NOT_A_MOMENT)
@@ -91,6 +97,7 @@ class LogPayload(Body):
     trace_id: Annotated[str, AfterValidator(_trace_id)] = ""
     span_id: Annotated[str, AfterValidator(_span_id)] = ""
     timestamp: Annotated[str, AfterValidator(_timestamp)] = ""
+    category: Annotated[str, AfterValidator(_category)] = ""
     fields: Annotated[Any, BeforeValidator(_fields)] = None
 
     def order(self, now: str) -> LogOrder:
@@ -111,6 +118,7 @@ class LogPayload(Body):
             self.span_id,
             f"00-{trace_id}-{bound.span_id}-{bound.flags}",
             self.fields,
+            self.category,
         )
 
 

@@ -12,6 +12,7 @@ from common.errors import InvalidError, Problem
 from common.ids import is_safe_id, new_record_id
 from protos import rules
 from protos.limits import (
+    AUDIT,
     MAX_DATA_BYTES,
     MAX_NAME_CHARACTERS,
     MAX_SERVICE_CHARACTERS,
@@ -40,6 +41,7 @@ class Draft(NamedTuple):
     span_id: str = ""
     fields: Fields | None = None
     fields_json: str = ""
+    category: str = ""
 
 
 class LogEntry(NamedTuple):
@@ -57,6 +59,7 @@ class LogEntry(NamedTuple):
     updated_at: datetime
     span_id: str = ""
     fields: Fields | None = None
+    category: str = ""
 
 
 class Arrival(NamedTuple):
@@ -82,6 +85,8 @@ def accept(draft: Draft, came: Arrival) -> LogEntry:
     protocol = draft.protocol or came.door
     if protocol not in PROTOCOLS:
         problems.append(Problem("#/protocol", f"must be one of {', '.join(PROTOCOLS)}"))
+    if draft.category and draft.category != AUDIT:
+        problems.append(Problem("#/category", rules.NOT_A_CATEGORY))
     moment = _moment(draft.timestamp, problems) if draft.timestamp else came.moment
     _check_ids(draft, problems)
     fields = _fields(draft, problems) if draft.fields or draft.fields_json else None
@@ -100,6 +105,7 @@ def accept(draft: Draft, came: Arrival) -> LogEntry:
         moment,
         draft.span_id,
         fields,
+        draft.category,
     )
 
 

@@ -14,7 +14,7 @@ from protos.limits import LEVELS
 Scalar = str | int | float | bool | None
 
 # What a condition may be about, besides `data` (words in the text) and `fields.<path>` (one value in the structured data).
-TEXT_FIELDS = ("id", "name", "level", "service", "protocol", "request_id", "trace_id", "span_id")
+TEXT_FIELDS = ("id", "name", "level", "service", "protocol", "request_id", "trace_id", "span_id", "category")
 DATA = "data"
 FIELDS = "fields."
 

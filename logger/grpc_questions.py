@@ -115,4 +115,5 @@ def entry_message(entry: LogEntry) -> logs_pb2.Log:
         timestamp=moment_text(entry.created_at),
         span_id=entry.span_id,
         fields_json=orjson.dumps(entry.fields).decode() if entry.fields else "",
+        category=entry.category,
     )

@@ -42,6 +42,7 @@ _TEXTS: Final = {
     "request_id": "request_id",
     "trace_id": "trace_id",
     "span_id": "span_id",
+    "category": "category",
     "id": "id",
     "words": DATA,
 }

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from common.ids import is_safe_id
 from logger.filters import MAX_VALUE_CHARACTERS, MAX_VALUES, Scalar
-from protos.limits import LEVELS, MAX_FIELDS_DEPTH, MAX_KEY_CHARACTERS, PROTOCOLS
+from protos.limits import AUDIT, LEVELS, MAX_FIELDS_DEPTH, MAX_KEY_CHARACTERS, PROTOCOLS
 from protos.rules import is_span_id, is_trace_id, level_of, moment_of
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -64,6 +64,8 @@ def text_value(field: str, text: str) -> str:
         raise ValueFault("must be 32 hexadecimal digits in lower case")
     if field == "span_id" and not is_span_id(text):
         raise ValueFault("must be 16 hexadecimal digits in lower case")
+    if field == "category" and text != AUDIT:
+        raise ValueFault(f"must be {AUDIT}")
     if field in {"id", "request_id"} and not is_safe_id(text):
         raise ValueFault("must be 1 to 128 letters, digits, dots, colons, hyphens or underscores")
     return text

@@ -21,7 +21,18 @@ PAYLOAD = GoStruct(
     "main.RPCPayload",
     ("Name", "Data"),
     # what our own callers add: a Go server ignores it, a Go client sends none of it; Fields is JSON text
-    extras=("ID", "Level", "Service", "Timestamp", "RequestID", "Traceparent", "TraceID", "SpanID", "Fields"),
+    extras=(
+        "ID",
+        "Level",
+        "Service",
+        "Timestamp",
+        "RequestID",
+        "Traceparent",
+        "TraceID",
+        "SpanID",
+        "Fields",
+        "Category",
+    ),
 )
 # What LogBatch answers for each entry, as a Go program declares it.
 RESULT = GoStruct("main.BatchResult", ("ID", "Outcome", "Reason"))
@@ -104,6 +115,7 @@ def _draft(arguments: Arguments, shared: context.RequestContext | None) -> Draft
         arguments["SpanID"],
         None,
         arguments["Fields"],
+        arguments["Category"],
     )
 
 

@@ -35,6 +35,7 @@ class LogBody(Body):
     trace_id: str = ""
     timestamp: str = ""
     span_id: str = ""
+    category: str = ""
     # null is what a Go program sends for a map that it did not make
     fields: Annotated[dict[str, Any] | None, BeforeValidator(_object)] = None
 
@@ -49,12 +50,15 @@ def read_draft(value: object) -> Draft:
     get: Callable[..., Any] = value.get
     name, data, record_id, level = get("name"), get("data"), get("id", ""), get("level", "")
     service, request_id, trace_id = get("service", ""), get("request_id", ""), get("trace_id", "")
-    timestamp, span_id, fields = get("timestamp", ""), get("span_id", ""), get("fields", {})
-    texts = (name, data, record_id, level, service, request_id, trace_id, timestamp, span_id)
+    timestamp, span_id, category = get("timestamp", ""), get("span_id", ""), get("category", "")
+    fields = get("fields", {})
+    texts = (name, data, record_id, level, service, request_id, trace_id, timestamp, span_id, category)
     # the model costs several times as much, and is asked only when it has something to complain about
     if set(map(type, texts)) != _STRING or type(fields) is not dict:
         return _typed(value)
-    return Draft(name, data, record_id, level, service, "", request_id, trace_id, timestamp, span_id, fields)
+    return Draft(
+        name, data, record_id, level, service, "", request_id, trace_id, timestamp, span_id, fields, "", category
+    )
 
 
 def _typed(value: dict[str, Any]) -> Draft:

@@ -5,6 +5,8 @@ from __future__ import annotations
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LEVEL_ALIASES = {"": "INFO", "WARN": "WARNING", "ERR": "ERROR", "FATAL": "CRITICAL"}
 PROTOCOLS = ("http", "rpc", "grpc", "amqp")
+# The one category there is: entries that record who did what, sealed in a chain and never deleted.
+AUDIT = "audit"
 MAX_NAME_CHARACTERS = 255
 MAX_SERVICE_CHARACTERS = 64
 MAX_DATA_BYTES = 1024 * 1024

@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Log(_message.Message):
-    __slots__ = ("name", "data", "id", "level", "service", "protocol", "request_id", "trace_id", "timestamp", "span_id", "fields", "fields_json")
+    __slots__ = ("name", "data", "id", "level", "service", "protocol", "request_id", "trace_id", "timestamp", "span_id", "fields", "fields_json", "category")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
@@ -22,6 +22,7 @@ class Log(_message.Message):
     SPAN_ID_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
     FIELDS_JSON_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
     name: str
     data: str
     id: str
@@ -34,7 +35,8 @@ class Log(_message.Message):
     span_id: str
     fields: _struct_pb2.Struct
     fields_json: str
-    def __init__(self, name: _Optional[str] = ..., data: _Optional[str] = ..., id: _Optional[str] = ..., level: _Optional[str] = ..., service: _Optional[str] = ..., protocol: _Optional[str] = ..., request_id: _Optional[str] = ..., trace_id: _Optional[str] = ..., timestamp: _Optional[str] = ..., span_id: _Optional[str] = ..., fields: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., fields_json: _Optional[str] = ...) -> None: ...
+    category: str
+    def __init__(self, name: _Optional[str] = ..., data: _Optional[str] = ..., id: _Optional[str] = ..., level: _Optional[str] = ..., service: _Optional[str] = ..., protocol: _Optional[str] = ..., request_id: _Optional[str] = ..., trace_id: _Optional[str] = ..., timestamp: _Optional[str] = ..., span_id: _Optional[str] = ..., fields: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., fields_json: _Optional[str] = ..., category: _Optional[str] = ...) -> None: ...
 
 class LogRequest(_message.Message):
     __slots__ = ("logEntry",)
@@ -101,7 +103,7 @@ class Refusal(_message.Message):
     def __init__(self, index: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class LogFilter(_message.Message):
-    __slots__ = ("q", "since", "until", "name", "level", "level_is", "service", "protocol", "request_id", "trace_id", "span_id", "id", "words", "fields_json")
+    __slots__ = ("q", "since", "until", "name", "level", "level_is", "service", "protocol", "request_id", "trace_id", "span_id", "id", "words", "fields_json", "category")
     Q_FIELD_NUMBER: _ClassVar[int]
     SINCE_FIELD_NUMBER: _ClassVar[int]
     UNTIL_FIELD_NUMBER: _ClassVar[int]
@@ -116,6 +118,7 @@ class LogFilter(_message.Message):
     ID_FIELD_NUMBER: _ClassVar[int]
     WORDS_FIELD_NUMBER: _ClassVar[int]
     FIELDS_JSON_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
     q: str
     since: str
     until: str
@@ -130,7 +133,8 @@ class LogFilter(_message.Message):
     id: _containers.RepeatedScalarFieldContainer[str]
     words: _containers.RepeatedScalarFieldContainer[str]
     fields_json: str
-    def __init__(self, q: _Optional[str] = ..., since: _Optional[str] = ..., until: _Optional[str] = ..., name: _Optional[_Iterable[str]] = ..., level: _Optional[str] = ..., level_is: _Optional[_Iterable[str]] = ..., service: _Optional[_Iterable[str]] = ..., protocol: _Optional[_Iterable[str]] = ..., request_id: _Optional[_Iterable[str]] = ..., trace_id: _Optional[_Iterable[str]] = ..., span_id: _Optional[_Iterable[str]] = ..., id: _Optional[_Iterable[str]] = ..., words: _Optional[_Iterable[str]] = ..., fields_json: _Optional[str] = ...) -> None: ...
+    category: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, q: _Optional[str] = ..., since: _Optional[str] = ..., until: _Optional[str] = ..., name: _Optional[_Iterable[str]] = ..., level: _Optional[str] = ..., level_is: _Optional[_Iterable[str]] = ..., service: _Optional[_Iterable[str]] = ..., protocol: _Optional[_Iterable[str]] = ..., request_id: _Optional[_Iterable[str]] = ..., trace_id: _Optional[_Iterable[str]] = ..., span_id: _Optional[_Iterable[str]] = ..., id: _Optional[_Iterable[str]] = ..., words: _Optional[_Iterable[str]] = ..., fields_json: _Optional[str] = ..., category: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class QueryRequest(_message.Message):
     __slots__ = ("filter", "order", "limit", "cursor")

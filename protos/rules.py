@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import orjson
 
 from protos.limits import (
+    AUDIT,
     LEVEL_ALIASES,
     LEVELS,
     MAX_DATA_BYTES,
@@ -36,6 +37,7 @@ NOT_A_LEVEL = f"must be one of {', '.join(LEVELS)}"
 NOT_AN_ID = "must be 1 to 128 letters, digits, dots, colons, hyphens or underscores"
 NOT_A_TRACE_ID = "must be 32 hexadecimal digits in lower case, not all of them 0"
 NOT_A_SPAN_ID = "must be 16 hexadecimal digits in lower case, not all of them 0"
+NOT_A_CATEGORY = f"must be {AUDIT}, or be left out"
 NUMBER_TOO_LARGE = "must not contain numbers below -2^63 or from 2^63 on, which 64 bits do not hold"
 NOT_A_MOMENT = "must be an RFC 3339 time with a time zone"
 

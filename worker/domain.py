@@ -31,6 +31,7 @@ class Entry:
     span_id: str
     timestamp: str
     fields: str
+    category: str = ""
 
 
 @dataclass(frozen=True, slots=True)

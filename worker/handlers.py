@@ -14,7 +14,7 @@ import orjson
 from common import context
 from common.ids import is_safe_id, new_record_id
 from protos import rules
-from protos.limits import MAX_DATA_BYTES, MAX_NAME_CHARACTERS, MAX_SERVICE_CHARACTERS
+from protos.limits import AUDIT, MAX_DATA_BYTES, MAX_NAME_CHARACTERS, MAX_SERVICE_CHARACTERS
 from protos.rules import FieldsError, check_fields, is_span_id, is_trace_id, level_of, moment_of
 from worker.domain import Accepted, Delivery, Entry, Rejected
 
@@ -39,7 +39,7 @@ def sort(deliveries: Iterable[Delivery]) -> tuple[list[Accepted], list[Rejected]
 
 
 def read(delivery: Delivery) -> Entry:
-    """Raises PoisonError. `name`, `data`, `id` and `fields` are judged; whatever else is unusable falls back to the message's properties."""
+    """Raises PoisonError. `name`, `data`, `id`, `fields` and `category` are judged; whatever else is unusable falls back to the message's properties."""
     body = _object(delivery.body)
     name = _text(body, "name")
     data = _text(body, "data")
@@ -60,6 +60,7 @@ def read(delivery: Delivery) -> Entry:
         span_id=span_id if isinstance(span_id, str) and is_span_id(span_id) else "",
         timestamp=_timestamp(body.get("timestamp"), delivery.properties),
         fields=_fields(body.get("fields")),
+        category=_category(body.get("category")),
     )
 
 
@@ -141,3 +142,12 @@ def _fields(given: object) -> str:
     except FieldsError as error:
         raise PoisonError(f"fields {error}") from None
     return orjson.dumps(given).decode()
+
+
+def _category(given: object) -> str:
+    """As with fields: an entry that somebody wants kept for good must not become one that is not."""
+    if given is None or given == "":
+        return ""
+    if given != AUDIT:
+        raise PoisonError(f"category {rules.NOT_A_CATEGORY}")
+    return AUDIT

@@ -25,6 +25,8 @@ def as_members(order: LogOrder) -> dict[str, Any]:
         members["span_id"] = order.span_id
     if order.fields:
         members["fields"] = order.fields
+    if order.category:
+        members["category"] = order.category
     return members
 
 

@@ -61,6 +61,7 @@ def _entry(order: LogOrder) -> logs_pb2.Log:
         trace_id=order.trace_id,
         span_id=order.span_id,
         fields_json=orjson.dumps(order.fields).decode() if order.fields else "",
+        category=order.category,
     )
 
 

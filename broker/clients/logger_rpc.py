@@ -66,4 +66,6 @@ def _params(order: LogOrder) -> dict[str, object]:
         params["SpanID"] = order.span_id
     if order.fields:
         params["Fields"] = orjson.dumps(order.fields).decode()
+    if order.category:
+        params["Category"] = order.category
     return params

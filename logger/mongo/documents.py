@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from bson import ObjectId
+from bson import ObjectId, Timestamp
 
 from common.ids import object_id_hex
 from common.mongo import Document
@@ -14,6 +14,8 @@ from logger.domain import LogEntry
 from logger.mongo.windows import BEGINNING
 
 COLLECTION = "logs"
+# Marks an entry that the audit chain has still to take, with when it was stored: the server makes its own time of a Timestamp of zeros.
+UNSEALED = "unsealed"
 
 
 def key_of(record_id: str) -> ObjectId:
@@ -45,6 +47,9 @@ def document_of(entry: LogEntry) -> Document:
         document["span_id"] = entry.span_id
     if entry.fields:
         document["fields"] = entry.fields
+    if entry.category:
+        document["category"] = entry.category
+        document[UNSEALED] = Timestamp(0, 0)
     return document
 
 
@@ -64,6 +69,7 @@ def entry_of(document: Mapping[str, Any]) -> LogEntry:
         updated_at=document.get("updated_at") or created,
         span_id=text_of(document.get("span_id")),
         fields=document.get("fields"),
+        category=text_of(document.get("category")),
     )
 
 

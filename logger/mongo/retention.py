@@ -17,11 +17,10 @@ from logger.mongo.indexes import NEWEST_FIRST, hinted
 from logger.ports import Position
 from logger.retention import Rules, read_rules, rules_as_json
 from logger.sweep import Candidate
+from protos.limits import AUDIT
 
 SETTINGS = "log_settings"
 KEY = "retention"
-# Entries of this category record who did what; no rule of retention touches them.
-AUDIT = "audit"
 
 QUERY_MS = 5_000
 READ_AT_ONCE = 100

@@ -52,6 +52,7 @@ def order(name: str, data: str = "data") -> LogOrder:
         span_id="b" * 16,
         traceparent=f"00-{trace}-{'c' * 16}-01",
         fields={"n": 2**60},
+        category="audit",
     )
 
 
@@ -138,7 +139,7 @@ def test_http_many_entries_are_one_request_and_each_has_its_outcome():
     assert told(results) == ["stored", "duplicate", (InvalidError, "name: no")]
     ((_, sent, _),) = peer.seen
     assert list(sent[0])[:2] == ["name", "data"]
-    assert sent[0]["fields"] == {"n": 2**60}
+    assert (sent[0]["fields"], sent[0]["category"]) == ({"n": 2**60}, "audit")
     assert (sent[0]["request_id"], sent[0]["trace_id"], sent[0]["span_id"]) == ("r-1", "a" * 32, "b" * 16)
 
 
@@ -231,6 +232,7 @@ def test_rpc_each_entry_has_its_own_answer_in_the_far_sides_words():
     assert list(seen[0])[:2] == ["Name", "Data"]
     assert orjson.loads(seen[0]["Fields"]) == {"n": 2**60}
     assert (seen[0]["TraceID"], seen[0]["SpanID"], seen[0]["RequestID"]) == ("a" * 32, "b" * 16, "r-1")
+    assert seen[0]["Category"] == "audit"
 
 
 def test_rpc_error_texts_tell_no_room_from_absence_from_an_unknown_outcome():
@@ -309,7 +311,7 @@ def test_grpc_many_entries_are_one_call_and_each_has_its_outcome():
     assert logger.calls == [("WriteLogs", 3)]
     entry = logger.entries[0]
     assert (entry.id, entry.span_id, entry.trace_id, entry.request_id) == ("id-a", "b" * 16, "a" * 32, "r-1")
-    assert orjson.loads(entry.fields_json) == {"n": 2**60}
+    assert (orjson.loads(entry.fields_json), entry.category) == ({"n": 2**60}, "audit")
 
 
 def test_grpc_a_go_logger_is_asked_for_bulk_once_and_gets_one_entry_at_a_time():
@@ -386,5 +388,6 @@ def test_amqp_each_entry_has_its_own_outcome_and_carries_its_identity():
     body = orjson.loads(message.body)
     assert (message.routing_key, message.message_id) == ("log.INFO", "id-a")
     assert list(body)[:2] == ["name", "data"]
+    assert body["category"] == "audit"
     assert (body["fields"], body["span_id"], body["trace_id"]) == ({"n": 2**60}, "b" * 16, "a" * 32)
     assert message.headers == {"X-Request-Id": "r-1", "traceparent": f"00-{'a' * 32}-{'c' * 16}-01"}

@@ -160,6 +160,7 @@ def test_all_fields_of_an_entry_reach_the_door(client, behind):
         "request_id": "r-1",
         "timestamp": "2026-01-02T03:04:05.678Z",
         "level": "warn",
+        "category": "audit",
     }
     client.post("/handle", json={"action": "log", "log": LOG | extra})
 
@@ -219,6 +220,7 @@ def test_log_grpc_takes_the_flat_and_the_nested_body(client, behind, body):
         ("/handle", b'{"action":"log","log":{"name":"a","data":"b","via":"pigeon"}}', 501, "unknown via"),
         ("/handle", b'{"action":"log","log":{"name":"a","data":"b","level":"LOUD"}}', 422, "log.level: must be one of"),
         ("/handle", b'{"action":"log","log":{"name":"a","data":"b","span_id":"x"}}', 422, "log.span_id: must be 16"),
+        ("/handle", b'{"action":"log","log":{"name":"a","data":"b","category":"x"}}', 422, "log.category: must be"),
         ("/handle", b'{"action":"log","log":{"name":"a","data":"b","fields":[]}}', 422, "log.fields: must be an obj"),
         ("/handle", b'{"action":"log","log":{"name":"a","data":"b","timestamp":"1"}}', 422, "log.timestamp: must be"),
         ("/log-grpc", b"[]", 422, "body is invalid"),

@@ -23,6 +23,7 @@ FULL = {
     "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
     "span_id": "00f067aa0ba902b7",
     "timestamp": "2026-01-02T14:00:00.5+02:00",
+    "category": "audit",
     "fields": {"amount": 9007199254740993, "ratio": 0.5, "tags": ["a", None, True]},
 }
 

@@ -55,6 +55,7 @@ def test_the_writers_time_counts_and_is_turned_to_utc():
         ({"id": "a b"}, "#/id"),
         ({"trace_id": "xyz"}, "#/trace_id"),
         ({"span_id": "00f067aa0ba902b"}, "#/span_id"),
+        ({"category": "AUDIT"}, "#/category"),
         ({"fields": {"$set": 1}}, "#/fields"),
         ({"fields_json": "[1]"}, "#/fields"),
         ({"fields_json": "{"}, "#/fields"),

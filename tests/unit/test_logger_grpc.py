@@ -113,13 +113,13 @@ def test_who_watches_the_health_is_told_of_a_stop(channel, grpc_server):
 
 
 def test_span_id_and_fields_are_kept_with_whole_numbers_as_integers(stub, store):
-    entry = logs_pb2.Log(name="event", data="text", id="one", span_id="00f067aa0ba902b7")
+    entry = logs_pb2.Log(name="event", data="text", id="one", span_id="00f067aa0ba902b7", category="audit")
     entry.fields.update({"n": 3, "ratio": 0.5, "deep": {"list": [1, None, True, "x"]}})
 
     stub.WriteLog(logs_pb2.LogRequest(logEntry=entry), timeout=5)
 
     stored = store.find("one")
-    assert stored.span_id == "00f067aa0ba902b7"
+    assert (stored.span_id, stored.category) == ("00f067aa0ba902b7", "audit")
     assert repr(stored.fields["n"]) == "3"
     assert stored.fields == {"n": 3, "ratio": 0.5, "deep": {"list": [1, None, True, "x"]}}
 

@@ -198,7 +198,12 @@ def test_a_batch_of_entries_is_answered_entry_by_entry(connect, store):
 def test_entries_of_a_batch_keep_what_they_say_and_share_a_request_otherwise(connect, store):
     connection = connect()
     event = {"Name": "event", "Data": "text"}
-    own = {"RequestID": "req-1", "TraceID": "4bf92f3577b34da6a3ce929d0e0e4736", "SpanID": "00f067aa0ba902b7"}
+    own = {
+        "RequestID": "req-1",
+        "TraceID": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "SpanID": "00f067aa0ba902b7",
+        "Category": "audit",
+    }
 
     connection.sendall(
         batch(event | {"ID": "a"}, event | {"ID": "b"}, event | own | {"ID": "c", "Fields": '{"n":9007199254740993}'})
@@ -207,7 +212,7 @@ def test_entries_of_a_batch_keep_what_they_say_and_share_a_request_otherwise(con
 
     first, second, third = map(store.find, "abc")
     assert (first.request_id, first.trace_id) == (second.request_id, second.trace_id)
-    assert (third.request_id, third.trace_id, third.span_id) == tuple(own.values())
+    assert (third.request_id, third.trace_id, third.span_id, third.category) == tuple(own.values())
     assert third.fields == {"n": 9007199254740993}
 
 

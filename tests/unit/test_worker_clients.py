@@ -71,6 +71,7 @@ def entry(name: str = "event") -> Entry:
         span_id="0" * 15 + "1",
         timestamp="2026-03-01T10:00:00+00:00",
         fields='{"order":7}',
+        category="audit",
     )
 
 
@@ -110,6 +111,7 @@ def test_an_entry_reaches_the_store_whole_and_marked_as_amqp(store, logger):
             span_id="0" * 15 + "1",
             timestamp="2026-03-01T10:00:00+00:00",
             fields_json='{"order":7}',
+            category="audit",
         )
     ]
 

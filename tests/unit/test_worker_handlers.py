@@ -49,6 +49,7 @@ def test_everything_that_a_body_says_is_taken_from_it():
         span_id=SPAN,
         timestamp="2026-03-01T10:00:00+02:00",
         fields={"order": 9007199254740993, "tags": ["a"]},
+        category="audit",
     )
 
     entry = read(delivery(body, key="log.INFO", message_id="other", app_id="other", timestamp=1))
@@ -57,6 +58,7 @@ def test_everything_that_a_body_says_is_taken_from_it():
     assert (entry.request_id, entry.trace_id, entry.span_id) == ("r-1", TRACE, SPAN)
     assert entry.fields == '{"order":9007199254740993,"tags":["a"]}'
     assert entry.timestamp == "2026-03-01T10:00:00+02:00"
+    assert entry.category == "audit"
 
 
 def test_what_the_body_leaves_open_comes_from_the_message():
@@ -162,6 +164,8 @@ def test_an_unusable_amqp_timestamp_counts_as_none(seconds):
         (json.dumps({"name": "n" * 256, "data": ""}).encode(), "name must not be longer than 255 characters"),
         (json.dumps({"name": "n", "data": "d" * 1024 * 1024}).encode(), "body is larger than 1 MiB"),
         (b'{"name":"a","data":"b","fields":"x"}', "fields must be an object"),
+        (b'{"name":"a","data":"b","category":"x"}', "category must be audit"),
+        (b'{"name":"a","data":"b","category":{}}', "category must be audit"),
         (b'{"name":"a","data":"b","fields":[]}', "fields must be an object"),
         (b'{"name":"a","data":"b","fields":false}', "fields must be an object"),
         (b'{"name":"a","data":"b","fields":{"$set":1}}', "fields must not have keys that start with"),

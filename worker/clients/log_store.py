@@ -65,6 +65,7 @@ def _message(entry: Entry) -> logs_pb2.Log:
         span_id=entry.span_id,
         timestamp=entry.timestamp,
         fields_json=entry.fields,
+        category=entry.category,
     )
 
 
