@@ -75,6 +75,8 @@ def gunicorn_config(
         "preload_app": False,
         "control_socket_disable": True,
         "logconfig_dict": logging_config(service, level=settings.log_level, style=settings.log_format),
+        # the most that gunicorn can be told; a question to the log store may be long
+        "limit_request_line": 8190,
         "accesslog": None,
         "logger_class": QuietLogger,
         "proc_name": service,

@@ -17,6 +17,7 @@ from common.web.streams import current_client
 from logger.answers import entry_as_json, moment_text
 from logger.changes import Change
 from logger.places import Live, sealed
+from logger.routes.query_string import query_values
 from logger.tail import Entries, Idle, Missed, Reading, Signal, Tail
 from logger.tail_request import read_tail
 
@@ -31,8 +32,7 @@ def tail_blueprint(tail: Tail, clock: Clock) -> Blueprint:
     @blueprint.get("/api/v1/logs/tail")
     @access(Access.INTERNAL)
     def follow() -> Response:
-        given = request.args.to_dict(flat=False)
-        asked = read_tail({name: texts[0] if len(texts) == 1 else texts for name, texts in given.items()}, clock.now())
+        asked = read_tail(query_values(), clock.now())
         if request.method == "HEAD":
             return Response(mimetype=MIMETYPE)
         reading = tail.open(asked.wanted, history=asked.history, last_id=request.headers.get("Last-Event-ID", ""))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 from flask import Blueprint, Response, request
 
@@ -15,6 +14,7 @@ from common.web.streams import Account, Client, current_client
 from logger.exports import Export, gzipped
 from logger.ports import LogReader
 from logger.questions import read_count
+from logger.routes.query_string import query_values
 
 # Under way in one process; each is as much work as the process can do.
 EXPORTS = 2
@@ -29,7 +29,7 @@ def transfer_blueprint(reader: LogReader, clock: Clock) -> Blueprint:
     @blueprint.get("/api/v1/logs/export")
     @access(Access.INTERNAL)
     def export() -> Response:
-        wanted = read_count(_values(), clock.now())
+        wanted = read_count(query_values(), clock.now())
         if not room.acquire(blocking=False):
             raise TooManyError("too many exports at the moment", retry_after=RETRY_SECONDS)
         try:
@@ -69,9 +69,3 @@ class _Stream:
     def close(self) -> None:
         if self._account.close():
             self._room.release()
-
-
-def _values() -> dict[str, Any]:
-    """The query string: a text for each name, or a list of them where it stands several times."""
-    given = request.args.to_dict(flat=False)
-    return {name: texts[0] if len(texts) == 1 else texts for name, texts in given.items()}
