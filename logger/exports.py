@@ -28,8 +28,9 @@ _LAST = datetime.max.replace(microsecond=0, tzinfo=UTC)
 def line_of(entry: LogEntry) -> bytes:
     """One line, with the line's end; the members of GET /api/v1/logs/{id}."""
     members: dict[str, object] = entry._asdict()
-    members["created_at"] = _moment_text(entry.created_at)
-    members["updated_at"] = _moment_text(entry.updated_at)
+    created = members["created_at"] = _moment_text(entry.created_at)
+    same = entry.updated_at == entry.created_at
+    members["updated_at"] = created if same else _moment_text(entry.updated_at)
     members["fields"] = entry.fields or {}
     return orjson.dumps(members, default=str, option=orjson.OPT_APPEND_NEWLINE)
 
@@ -48,7 +49,7 @@ class Export:
         self.entries = 0
         self.complete = False
         self._until: datetime | None = None
-        self._reason = ""
+        self.reason = ""
 
     def begin(self) -> None:
         """Without an end of its own it ends at the entry that is the newest now, so that it comes to an end beside writers.
@@ -73,12 +74,12 @@ class Export:
                     if piece or silent:
                         wrote = time.monotonic()
                 if over():
-                    self._reason = "the export was stopped"
+                    self.reason = "the export was stopped"
                     break
             else:
                 self.complete = True
         except AppError as error:
-            self._reason = error.message
+            self.reason = error.message
         yield self._trailer()
 
     def _portions(self) -> Iterator[list[bytes]]:
@@ -96,7 +97,7 @@ class Export:
     def _trailer(self) -> bytes:
         told: dict[str, object] = {"entries": self.entries, "complete": self.complete}
         if not self.complete:
-            told["reason"] = self._reason
+            told["reason"] = self.reason
             told["until"] = self._until and _moment_text(self._until)
         return orjson.dumps({"export": told}, option=orjson.OPT_APPEND_NEWLINE)
 

@@ -7,15 +7,22 @@ import signal
 import threading
 from types import FrameType
 
+from pymongo import MongoClient
+
+from common.clock import SystemClock
 from common.lifecycle import Lifecycle
 from common.logs import configure
-from common.mongo import check_mongo, create_mongo
+from common.mongo import Document, check_mongo, create_mongo, mongo_may_be_away
+from logger.archive import DayFiles
 from logger.keeper import Chore, Keeper, Pace
 from logger.keeper_health import HealthServer, Progress
 from logger.mongo.building import BlockBuilder
 from logger.mongo.documents import COLLECTION
 from logger.mongo.lease import MongoLease
+from logger.mongo.marks import BlockMarks
+from logger.mongo.retention import MongoRules, MongoShelf
 from logger.settings import LoggerSettings
+from logger.sweep import Sweep
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +32,15 @@ def build(settings: LoggerSettings) -> Lifecycle:
     client = create_mongo(settings.mongo_url, app_name="keeper")
     database = client.get_default_database(default="logs")
     logs = database[COLLECTION]
+
+    def stored() -> int:
+        with mongo_may_be_away("the log store's database cannot be used now"):
+            return logs.estimated_document_count(maxTimeMS=1_000)
+
     lease = MongoLease(database)
     blocks = BlockBuilder(database)
-    chores: list[Chore] = [blocks]
-    keeper = Keeper(chores, lease=lease, pace=Pace(lambda: logs.estimated_document_count(maxTimeMS=1_000)))
+    chores: list[Chore] = [blocks, _retention(client, settings)]
+    keeper = Keeper(chores, lease=lease, pace=Pace(stored))
     progress: dict[str, Progress] = {"keeper": lambda: {"working": lease.has}, "blocks": blocks.progress}
     health = HealthServer(settings.bind_host, settings.keeper_port, {"mongo": lambda: check_mongo(client)}, progress)
     lifecycle = Lifecycle()
@@ -37,6 +49,18 @@ def build(settings: LoggerSettings) -> Lifecycle:
     lifecycle.add("health", start=health.start, stop=health.stop)
     lifecycle.add("keeper", start=keeper.start, stop=keeper.stop)
     return lifecycle
+
+
+def _retention(client: MongoClient[Document], settings: LoggerSettings) -> Sweep:
+    """In the folder, should there be one, lies what it deletes."""
+    folder = settings.logger_export_to
+    return Sweep(
+        MongoRules(client),
+        MongoShelf(client),
+        clock=SystemClock(),
+        marks=BlockMarks(client.get_default_database(default="logs")),
+        archive=DayFiles(folder) if folder else None,
+    )
 
 
 def run(settings: LoggerSettings) -> int:

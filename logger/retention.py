@@ -52,12 +52,17 @@ def read_rules(value: object) -> Rules:
     problems = [Problem(f"#/{_escaped(name)}", "is not known") for name in value if name not in _MEMBERS]
     ages = _ages(value.get("levels"), problems)
     cap = value.get("max_bytes")
-    if cap is not None and not (type(cap) is int and SMALLEST_CAP <= cap <= LARGEST_CAP):
+    if not _is_cap(cap):
         problems.append(Problem("#/max_bytes", f"must be null or a whole number of bytes from {SMALLEST_CAP} on"))
     if problems:
         first = problems[0]
         raise InvalidError(f"{first.pointer.removeprefix('#/').replace('/', '.')}: {first.detail}", problems=problems)
-    return Rules(ages, cap)
+    return Rules(ages, None if cap is None else int(cap))
+
+
+def _is_cap(value: Any) -> bool:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value is None or (whole and SMALLEST_CAP <= value <= LARGEST_CAP)
 
 
 def _ages(value: object, problems: list[Problem]) -> dict[str, timedelta]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from pydantic import Field
 
 from common.settings import Settings
@@ -16,4 +19,10 @@ class LoggerSettings(Settings):
     logger_grpc_threads: int = Field(default=32, gt=0)
     logger_streams: int = Field(default=64, gt=0)
     keeper_port: int = Field(default=8086, gt=0, lt=65536)
+    logger_export_to: Path | None = None
     mongo_url: str = "mongodb://logger:password@127.0.0.1:17017/logs?replicaSet=rs0&authSource=logs"
+
+
+def wants_no_colour() -> bool:
+    """What a person says to every program, see no-color.org."""
+    return bool(os.environ.get("NO_COLOR"))
