@@ -10,6 +10,7 @@ from pymongo.cursor import Cursor
 from common.ids import object_id_hex
 from common.mongo import Document
 from logger.domain import LogEntry
+from logger.filters import Filter
 from logger.mongo.conditions import created_within, query_of
 from logger.mongo.documents import entry_of
 from logger.mongo.indexes import BY_LEVEL, hinted, index_for
@@ -24,8 +25,8 @@ class Gathering:
     def __init__(self, collection: Collection[Document], question: Question) -> None:
         self._collection = collection
         self._index = index_for(question.filter)
-        self._levels = question.filter.values_of("level") if self._index == BY_LEVEL else ()
         self._conditions = query_of(question.filter)
+        self._branches = _branches(question.filter) if self._index == BY_LEVEL else []
         self._limit = question.limit
         self._after = question.after
         newest = question.order == "newest"
@@ -58,9 +59,8 @@ class Gathering:
             keys[self._up_to] = last
         where = {**time, **({"_id": keys} if keys else {})}
         query = {**self._conditions, **where}
-        if len(self._levels) > 1:
-            # MongoDB merges what it finds by $or in order; by $in it would read and sort all of these levels
-            query["$or"] = [{"level": level, **where} for level in self._levels]
+        if self._branches:
+            query["$or"] = [{**branch, **where} for branch in self._branches]
         # entries without a time lie beside those with the zero time, though the database has an order between them
         order = [("_id", self._direction)]
         if window.until > UNDATED.until:
@@ -83,6 +83,13 @@ class Gathering:
                     break
         self.entries += found
         self._room = room
+
+
+def _branches(wanted: Filter) -> list[Document]:
+    """One for each level: what MongoDB finds by them it merges in order; by one $in it would read and sort all of these levels."""
+    # each with all that the index knows, to be looked up there
+    known = query_of(Filter(conditions=tuple(each for each in wanted.conditions if each.field in {"name", "service"})))
+    return [{"level": level, **known} for level in wanted.values_of("level")]
 
 
 def _is_moment(window: Window) -> bool:

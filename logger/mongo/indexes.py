@@ -26,7 +26,12 @@ _IN_ORDER = [("created_at", DESCENDING), ("_id", DESCENDING)]
 INDEXES = (
     IndexModel(_IN_ORDER, name=NEWEST_FIRST),
     IndexModel([("name", 1), *_IN_ORDER], name=BY_NAME),
-    IndexModel([("level", 1), *_IN_ORDER], name=BY_LEVEL, partialFilterExpression={"level": {"$in": [*RARE_LEVELS]}}),
+    # name and service at the end: an entry of another name or service is passed over without being read
+    IndexModel(
+        [("level", 1), *_IN_ORDER, ("name", 1), ("service", 1)],
+        name=BY_LEVEL,
+        partialFilterExpression={"level": {"$in": [*RARE_LEVELS]}},
+    ),
     IndexModel([("trace_id", 1)], name=BY_TRACE, partialFilterExpression={"trace_id": {"$gt": ""}}),
 )
 

@@ -313,20 +313,22 @@ def test_a_page_of_large_entries_ends_before_its_limit(base):
 
 
 @pytest.mark.parametrize(
-    ("condition", "index"),
+    ("conditions", "index"),
     [
-        (None, "newest_first"),
-        (Condition("name", ("name-3", "name-4")), "by_name"),
-        (Condition("level", ("ERROR", "CRITICAL")), "by_level"),
-        (Condition("trace_id", (f"{777:032x}",)), "by_trace"),
-        (Condition("id", (f"{777:024x}",)), "_id_"),
+        ([], "newest_first"),
+        ([Condition("name", ("name-3", "name-4"))], "by_name"),
+        ([Condition("level", ("ERROR", "CRITICAL"))], "by_level"),
+        ([Condition("level", ("ERROR", "CRITICAL")), Condition("name", ("name-9",))], "by_level"),
+        ([Condition("service", ("shop",)), Condition("level", ("WARNING", "CRITICAL"))], "by_level"),
+        ([Condition("trace_id", (f"{777:032x}",))], "by_trace"),
+        ([Condition("id", (f"{777:024x}",))], "_id_"),
     ],
 )
 @pytest.mark.parametrize("after", [None, Position(NOON + timedelta(seconds=9_000), f"{9_000:024x}")])
 @pytest.mark.parametrize("order", ["newest", "oldest"])
-def test_a_page_costs_as_much_as_it_shows_wherever_it_begins(many, condition, index, after, order):
+def test_a_page_costs_as_much_as_it_shows_wherever_it_begins(many, conditions, index, after, order):
     asked = Asked()
-    wanted = Filter(conditions=(condition,) if condition else ())
+    wanted = Filter(conditions=tuple(conditions))
 
     with MongoClient(many.url, tz_aware=True, event_listeners=[asked]) as client:
         MongoLogReader(client).page(Question(wanted, order, 20, after))
@@ -336,7 +338,8 @@ def test_a_page_costs_as_much_as_it_shows_wherever_it_begins(many, condition, in
         assert command["hint"] == index
         plan = {key: value for key, value in command.items() if key not in {"lsid", "$db", "$clusterTime"}}
         costs = many.logs.database.command({"explain": plan, "verbosity": "executionStats"})["executionStats"]
-        assert costs["totalKeysExamined"] <= 26
+        # a key that is passed over by its last fields counts several times
+        assert costs["totalKeysExamined"] <= (120 if len(conditions) > 1 else 26)
         assert costs["totalDocsExamined"] <= 22
 
 
