@@ -42,38 +42,43 @@ class Stream:
         if receive_buffer:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self._socket.settimeout(timeout)
-        self._socket.connect((parts.hostname, parts.port))
-        self._connection.sock = self._socket
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
         query = urlencode({name.replace("__", "."): value for name, value in filters.items()})
-        self._connection.request("GET", f"{PATH}?{query}", headers=headers)
-        self.answer = self._connection.getresponse()
+        try:
+            self._socket.connect((parts.hostname, parts.port))
+            self._connection.sock = self._socket
+            self._connection.request("GET", f"{PATH}?{query}", headers=headers)
+            self.answer = self._connection.getresponse()
+        except BaseException:
+            self._socket.close()
+            raise
         self.status = self.answer.status
 
     def events(self) -> Iterator[Event]:
-        """Until the stream ends or breaks."""
-        name, data = "message", ""
-        while True:
-            try:
-                line = self.answer.readline()
-            except (OSError, http.client.HTTPException, ValueError, AttributeError):
-                return
-            if not line:
-                return
+        """Until the stream ends or breaks. An id counts from the end of its event on, as the standard says."""
+        name, data, last_id = "message", "", self.last_id
+        while line := self._line():
             field, _, value = line.decode().rstrip("\n").partition(": ")
             if field == "id":
-                self.last_id = value
+                last_id = value
             elif field == "event":
                 name = value
             elif field == "data":
                 data += value
             elif line.startswith(b":"):
                 self.comments += 1
-            elif line == b"\n" and data:
-                yield Event(self.last_id, name, json.loads(data), time.perf_counter())
-                name, data = "message", ""
             elif line == b"\n":
-                name = "message"
+                self.last_id = last_id
+                if data:
+                    yield Event(last_id, name, json.loads(data), time.perf_counter())
+                name, data = "message", ""
+
+    def _line(self) -> bytes:
+        """Empty at the end, however it comes."""
+        try:
+            return self.answer.readline()
+        except (OSError, http.client.HTTPException, ValueError, AttributeError):
+            return b""
 
     def until(self, name: str) -> list[Event]:
         """The events up to the first one of this name."""
@@ -99,6 +104,7 @@ class Stream:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+        self._connection.close()
 
 
 class Follower:
