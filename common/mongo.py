@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pymongo import MongoClient
+from pymongo.errors import ConnectionFailure, PyMongoError
+
+from common.errors import UnavailableError
 
 Document = dict[str, Any]
 
@@ -28,3 +33,14 @@ def create_mongo(url: str, *, app_name: str) -> MongoClient[Document]:
 def check_mongo(client: MongoClient[Document]) -> None:
     """For readiness: raises unless a primary answers within a second."""
     client.admin.command("ping", maxTimeMS=1_000)
+
+
+@contextmanager
+def mongo_may_be_away(message: str) -> Iterator[None]:
+    """Turns what comes of a server that is away, changes its role or is too slow into UnavailableError; other errors are a bug's."""
+    try:
+        yield
+    except PyMongoError as error:
+        if isinstance(error, ConnectionFailure) or error.timeout:
+            raise UnavailableError(message) from error
+        raise

@@ -14,7 +14,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from common.mongo import Document
+from common.mongo import Document, mongo_may_be_away
 from logger.mongo.blocks import INDEXES
 from logger.mongo.contents import Contents, Limits
 from logger.mongo.documents import COLLECTION as LOGS
@@ -76,7 +76,11 @@ class BlockBuilder:
         return {"caught_up": self._caught_up, "until": until}
 
     def step(self) -> bool:
-        """Makes one block. Raises pymongo's errors."""
+        """Makes one block. Raises UnavailableError."""
+        with mongo_may_be_away("the log store's database cannot be used now"):
+            return self._step()
+
+    def _step(self) -> bool:
         if not self._prepared:
             self._blocks.create_indexes(INDEXES)
             self._prepared = True

@@ -44,7 +44,7 @@ class Contents:
         self._words |= bloom.words_of(text)
         self.tally.add(
             text_of(document.get("name")),
-            document.get("level") or "INFO",
+            text_of(document.get("level")) or "INFO",
             text_of(document.get("service")),
             created,
         )

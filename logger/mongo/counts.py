@@ -24,6 +24,7 @@ from logger.ports import Count, Facets, Histogram
 
 # A question that an index answers takes a few milliseconds; one that needs more than this is asked window by window.
 FIRST_TRY_MS = 150
+BLOCKS_AT_A_TIME = 250
 
 
 class MongoCounts:
@@ -81,6 +82,8 @@ class MongoCounts:
             dict.fromkeys(("until", *fields), 1),
             sort=[("_id", -1)],
             hint="_id_",
+            # what waits for the database lets others work: so many blocks are added up between two waits
+            batch_size=BLOCKS_AT_A_TIME,
             max_time_ms=budget.left_ms(),
         )
 

@@ -14,7 +14,7 @@ from pymongo import ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from common.mongo import Document
+from common.mongo import Document, mongo_may_be_away
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +48,8 @@ class MongoLease:
         return self._has
 
     def held(self) -> bool:
-        """Renews at a third of the term, so that a pause of the process of two thirds costs nothing. Raises pymongo's errors."""
-        with self._lock:
+        """Renews at a third of the term, so that a pause of the process of two thirds costs nothing. Raises UnavailableError."""
+        with self._lock, mongo_may_be_away("the lease cannot be renewed now"):
             if not self._has or self._clock() >= self._renew_at:
                 asked = self._clock()
                 has = self._take()

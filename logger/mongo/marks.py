@@ -43,20 +43,25 @@ class BlockMarks:
         border = (now or datetime.now(UTC)) - LATE
         late = {moment for moment in created if moment < border}
         if late:
-            self._mark(_ranges(sorted(late)))
+            for window in _ranges(sorted(late)):
+                self._mark(window)
 
     def note_range(self, since: datetime | None, until: datetime | None) -> None:
         """Entries in this range were changed, deleted, or stored by something that called no `note`.
 
         Deleting: call it before, so that a crash leaves no wrong count, and after, in case the keeper was at work in between.
         """
-        self._mark([Window(since or BEGINNING, until or END)])
+        self._mark(Window(since or BEGINNING, until or END))
 
-    def _mark(self, ranges: Sequence[Window]) -> None:
-        covering = [{"until": {"$gt": each.since}, "_id": {"$lt": each.until}} for each in ranges]
-        # those that are stale already need no write: the keeper reads the entries after it has made them something else
-        believed = {"state": {"$in": [FRESH, BUILDING]}, "$or": covering}
-        hinted(lambda hint: self._blocks.update_many(believed, {"$set": {"state": STALE}}, hint=hint), BY_STATE)
+    def _mark(self, window: Window) -> None:
+        # Those that are stale already need no write: the keeper reads the entries after it has made them something else. The index
+        # leads from building to fresh, the way a block may go meanwhile, so none slips through.
+        covering = {
+            "state": {"$in": [BUILDING, FRESH]},
+            "until": {"$gt": window.since},
+            "_id": {"$lt": window.until},
+        }
+        hinted(lambda hint: self._blocks.update_many(covering, {"$set": {"state": STALE}}, hint=hint), BY_STATE)
 
 
 def _ranges(moments: Sequence[datetime]) -> list[Window]:

@@ -11,7 +11,7 @@ from typing import Any
 from common.mongo import Document
 from logger.filters import Condition
 from logger.ports import Bar
-from logger.tallies import MINUTE_SECONDS, counts_of
+from logger.tallies import MINUTE_SECONDS, counts_of, minutes_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Of one window, the values that most entries have; beyond that many the least frequent are lost.
@@ -43,21 +43,21 @@ class Sum(ABC):
 class CountSum(Sum):
     def __init__(self, conditions: Sequence[Condition]) -> None:
         self.count = 0
-        self._conditions = conditions
+        self._passes = _Passing(conditions)
         fields = {condition.field for condition in conditions}
         self.told_by_blocks = not fields or (len(fields) == 1 and fields <= {"name", "level", "service"})
         self._field = next(iter(fields), "")
         self.block_fields = (f"{self._field}s",) if fields else ("count",)
 
     def is_told_by(self, block: Mapping[str, Any]) -> bool:
-        return not self._field or counts_of(block, self._field) is not None
+        return all(block.get(field) is not None for field in self.block_fields)
 
     def add_block(self, block: Mapping[str, Any]) -> None:
         if not self._field:
             self.count += block["count"]
             return
         counts = counts_of(block, self._field) or {}
-        self.count += sum(count for value, count in counts.items() if _passes(value, self._conditions))
+        self.count += sum(count for value, count in counts.items() if self._passes[value])
 
     def pipeline(self) -> list[Document]:
         return [{"$group": {"_id": None, "n": {"$sum": 1}}}]
@@ -68,7 +68,7 @@ class CountSum(Sum):
 
 class HistogramSum(Sum):
     def __init__(self, conditions: Sequence[Condition], seconds: int) -> None:
-        self._conditions = conditions
+        self._passes = _Passing(conditions)
         self._seconds = seconds
         self._bars: defaultdict[int, Counter[str]] = defaultdict(Counter)
         by_level = all(condition.field == "level" for condition in conditions)
@@ -83,11 +83,11 @@ class HistogramSum(Sum):
         ]
 
     def is_told_by(self, block: Mapping[str, Any]) -> bool:
-        return "minutes" in block
+        return block.get("minutes") is not None
 
     def add_block(self, block: Mapping[str, Any]) -> None:
-        for minute, level, count in block["minutes"]:
-            if not self._conditions or _passes(level, self._conditions):
+        for minute, level, count in minutes_of(block):
+            if self._passes[level]:
                 start = minute * MINUTE_SECONDS
                 self._bars[start - start % self._seconds][level] += count
 
@@ -106,7 +106,7 @@ class HistogramSum(Sum):
 
 class FacetSum(Sum):
     def __init__(self, conditions: Sequence[Condition], fields: Sequence[str]) -> None:
-        self._conditions = conditions
+        self._passes = _Passing(conditions)
         self._counts: dict[str, Counter[str]] = {field: Counter() for field in fields}
         conditioned = {condition.field for condition in conditions}
         self.told_by_blocks = not conditioned or (len(conditioned) == 1 and conditioned == set(fields))
@@ -120,12 +120,12 @@ class FacetSum(Sum):
         }
 
     def is_told_by(self, block: Mapping[str, Any]) -> bool:
-        return all(counts_of(block, field) is not None for field in self._counts)
+        return all(block.get(field) is not None for field in self.block_fields)
 
     def add_block(self, block: Mapping[str, Any]) -> None:
         for field, total in self._counts.items():
             for value, count in (counts_of(block, field) or {}).items():
-                if not self._conditions or _passes(value, self._conditions):
+                if self._passes[value]:
                     total[value] += count
 
     def pipeline(self) -> list[Document]:
@@ -142,8 +142,17 @@ class FacetSum(Sum):
                     self._counts[field][str(each["_id"])] += each["n"]
 
 
-def _passes(value: str, conditions: Iterable[Condition]) -> bool:
-    return all((value in condition.values) is not condition.negated for condition in conditions)
+class _Passing(dict[str, bool]):
+    """Whether the conditions, all about one field, hold for a value; found out once for each."""
+
+    def __init__(self, conditions: Sequence[Condition]) -> None:
+        super().__init__()
+        self._conditions = conditions
+
+    def __missing__(self, value: str) -> bool:
+        passes = all((value in each.values) is not each.negated for each in self._conditions)
+        self[value] = passes
+        return passes
 
 
 def _value_of(field: str) -> Document:

@@ -511,64 +511,74 @@ def test_more_names_than_a_block_tells_apart_are_counted_all_the_same(store):
     store.build()
 
     assert store.fresh()[0]["names"] is None
+    assert store.fresh()[0]["levels"] is not None
     wanted = Filter(conditions=(Condition("name", ("n3",)),))
     assert store.counts.count(wanted) == count_of(store.entries, wanted)
     assert store.counts.facets(Filter(), ("name",), limit=5) == facets_of(store.entries, Filter(), ("name",), limit=5)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_whatever_happens_in_whatever_order_nothing_is_missed_or_counted_twice(store, monkeypatch, seed):
-    chance = random.Random(seed)  # noqa: S311 - no secret
-    store.insert(*many(60, data="alpha Beta"))
+class Trouble:
+    """What may happen to a store; each method is one event."""
 
-    def late() -> None:
-        store.insert(
-            *(
-                entry(chance.uniform(0, 100), " ".join(chance.choices(WORDS, k=2)))
-                for _ in range(chance.randrange(1, 30))
-            )
-        )
+    def __init__(self, store: Store, seed: int, monkeypatch) -> None:
+        self.store = store
+        self.chance = random.Random(seed)  # noqa: S311 - no secret
+        self.monkeypatch = monkeypatch
 
-    def delete() -> None:
-        since = START + timedelta(seconds=chance.randrange(100))
-        until = since + timedelta(seconds=chance.randrange(1, 30))
+    def step(self) -> None:
+        self.store.builder.step()
+
+    def another_keeper_steps(self) -> None:
+        self.store.new_builder().step()
+
+    def late(self) -> None:
+        count, words = self.chance.randrange(1, 30), self.chance.choices(WORDS, k=2)
+        self.store.insert(*(entry(self.chance.uniform(0, 100), " ".join(words)) for _ in range(count)))
+
+    def delete(self) -> None:
+        store, since = self.store, START + timedelta(seconds=self.chance.randrange(100))
+        until = since + timedelta(seconds=self.chance.randrange(1, 30))
         store.marks.note_range(since, until)
-        if chance.random() < 0.5:
+        if self.chance.random() < 0.5:
             store.builder.step()
         store.log._collection.delete_many({"created_at": {"$gte": since, "$lt": until}})
         store.entries = [each for each in store.entries if not since <= each.created_at < until]
         store.marks.note_range(since, until)
 
-    def crash() -> None:
+    def crash(self) -> None:
         def die(*_arguments):
             raise KeyboardInterrupt
 
-        with monkeypatch.context() as patched:
-            patched.setattr(store.builder, chance.choice(["_claim", "_read", "_finish"]), die)
+        with self.monkeypatch.context() as patched:
+            patched.setattr(self.store.builder, self.chance.choice(["_claim", "_read", "_finish"]), die)
             try:
-                store.builder.step()
+                self.store.builder.step()
             except KeyboardInterrupt:
-                store.builder = store.new_builder()
+                self.store.builder = self.store.new_builder()
 
-    def race() -> None:
-        original = store.builder._read
+    def race(self) -> None:
+        original = self.store.builder._read
 
         def overtaken(claim):
             contents = original(claim)
-            late()
+            self.late()
             return contents
 
-        with monkeypatch.context() as patched:
-            patched.setattr(store.builder, "_read", overtaken)
-            store.builder.step()
+        with self.monkeypatch.context() as patched:
+            patched.setattr(self.store.builder, "_read", overtaken)
+            self.store.builder.step()
 
-    def step() -> None:
-        store.builder.step()
 
-    actions = [late, store.new_builder().step, step, delete, crash, race]
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_happens_in_whatever_order_nothing_is_missed_or_counted_twice(store, monkeypatch, seed):
+    it = Trouble(store, seed, monkeypatch)
+    store.insert(*many(60, data="alpha Beta"))
+    events = [it.late, it.another_keeper_steps, it.step, it.delete, it.crash, it.race]
+
     for _ in range(60):
-        chance.choices(actions, weights=[3, 1, 8, 1, 1, 2])[0]()
-        store.check(chance.choice(WORDS), chance.choice(WORDS))
+        it.chance.choices(events, weights=[3, 1, 8, 1, 1, 2])[0]()
+        store.check(it.chance.choice(WORDS), it.chance.choice(WORDS))
         assert store.counts.count(Filter()).count == len(store.entries)
+
     store.build()
     store.check(*WORDS)
