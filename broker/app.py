@@ -18,9 +18,11 @@ from broker.delivery import FallbackDelivery, Way
 from broker.domain import Via
 from broker.guarded_door import GuardedDoor
 from broker.ports import LogDoor
+from broker.routes.export import export_blueprint
 from broker.routes.legacy import legacy_blueprint
 from broker.routes.logs import logs_blueprint
 from broker.routes.reading import reading_blueprint
+from broker.routes.tail import tail_blueprint
 from broker.service import BrokerService
 from broker.settings import BrokerSettings
 from common.amqp.publisher import Publisher
@@ -34,10 +36,13 @@ from common.web.app import create_flask
 from common.web.bulk import STORED_HEADER
 from common.web.client import JsonClient
 from common.web.health import Check
+from common.web.stream_client import StreamClient
 from protos.limits import MAX_ENTRIES
 from protos.topics import LOGS
 
 PROBE_SECONDS = 1.5
+# A stream of events says at least every 15 s that it is still there.
+STREAM_SILENCE_SECONDS = 40.0
 # Calls under way at a time, and entries in each. A caller whose protocol is slow, though not silent, waits for five seconds.
 _ROOM = 96 * MIB
 LIMITS = {
@@ -58,6 +63,9 @@ def create_app(settings: BrokerSettings, *, service: BrokerService | None = None
     app.register_blueprint(legacy_blueprint(service))
     app.register_blueprint(logs_blueprint(service))
     app.register_blueprint(reading_blueprint(service))
+    streams = _streams(settings)
+    app.register_blueprint(tail_blueprint(streams))
+    app.register_blueprint(export_blueprint(streams))
     _allow_origins(app, settings.origins)
     return app
 
@@ -103,6 +111,10 @@ def _delivery(
         lifecycle.add(f"door-{via}", start=door.start, stop=door.stop)
     ways: dict[Via, list[Way]] = {via: [door, queue, local] for via, door in guarded.items()}
     return FallbackDelivery({**ways, Via.AMQP: [queue, guarded[Via.RPC], local]})
+
+
+def _streams(settings: BrokerSettings) -> StreamClient:
+    return StreamClient("logger", settings.logger_url, timeout=settings.http_timeout, silence=STREAM_SILENCE_SECONDS)
 
 
 def _answers(client: JsonClient) -> Callable[[], None]:

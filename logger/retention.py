@@ -57,12 +57,14 @@ def read_rules(value: object) -> Rules:
     if problems:
         first = problems[0]
         raise InvalidError(f"{first.pointer.removeprefix('#/').replace('/', '.')}: {first.detail}", problems=problems)
-    return Rules(ages, None if cap is None else int(cap))
+    return Rules(ages, int(cap) if cap else None)
 
 
-def _is_cap(value: Any) -> bool:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return value is None or (whole and SMALLEST_CAP <= value <= LARGEST_CAP)
+def _is_cap(value: object) -> bool:
+    # what the database gives back is an integer of its own kind
+    if isinstance(value, int) and not isinstance(value, bool):
+        return SMALLEST_CAP <= value <= LARGEST_CAP
+    return value is None
 
 
 def _ages(value: object, problems: list[Problem]) -> dict[str, timedelta]:
