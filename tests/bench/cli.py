@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
+from common.errors import AppError
 from compose.local.parts import PrepareError
-from tests.bench import machine, others, report, target
+from tests.bench import machine, others, report, searching, target
 from tests.bench.chart import draw
 from tests.bench.load import run_load
 from tests.bench.measuring import Bench
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
-    except (UnknownRowError, GeneratorError, PrepareError, target.TargetError) as problem:
+    except (UnknownRowError, GeneratorError, PrepareError, target.TargetError, AppError) as problem:
         print(f"bench: {problem}", flush=True)
         return 1
     except KeyboardInterrupt:
@@ -118,6 +119,7 @@ def _rows(bench: Bench) -> Iterator[Row]:
     yield from others.beside_logins(bench)
     yield from others.listener(bench)
     yield from others.starts(bench)
+    yield from searching.rows(bench)
 
 
 def _load(options: argparse.Namespace) -> int:

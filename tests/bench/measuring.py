@@ -44,7 +44,7 @@ class Bench:
         def run(seconds: float) -> tuple[Sample, int]:
             tag = new_tag()
             sample = wrk.run(door.request(self.target, tag), concurrency, seconds)
-            return sample, self._lost(tag, sample.acknowledged * door.entries, door.counted)
+            return sample, self.lost(tag, sample.acknowledged * door.entries, door.counted)
 
         yield from self._measured(
             door.name, concurrency, run, door.unit, entries=door.entries, empty=bool(door.counted)
@@ -54,7 +54,7 @@ class Bench:
         def run(seconds: float) -> tuple[Sample, int]:
             tag = new_tag()
             told = generators.run("jsonrpc_generator", self.target.rpc, connections, seconds, tag)
-            return told.sample, self._lost(tag, told.in_all, "store")
+            return told.sample, self.lost(tag, told.in_all, "store")
 
         if self.target.rpc and self.plan.wants("jsonrpc"):
             yield from self._measured("jsonrpc", connections, run, "requests/s")
@@ -63,7 +63,7 @@ class Bench:
         def run(seconds: float) -> tuple[Sample, int]:
             tag = new_tag()
             told = generators.run("grpc_generator", self.target.grpc, calls, seconds, tag)
-            return told.sample, self._lost(tag, told.in_all * grpc_generator.ENTRIES, "store")
+            return told.sample, self.lost(tag, told.in_all * grpc_generator.ENTRIES, "store")
 
         if self.target.grpc and self.plan.wants("grpc-bulk"):
             yield from self._measured("grpc-bulk", calls, run, "entries/s", entries=grpc_generator.ENTRIES)
@@ -99,7 +99,7 @@ class Bench:
             case _:
                 return "", None
 
-    def _lost(self, tag: str, acknowledged: int, counted: str) -> int:
+    def lost(self, tag: str, acknowledged: int, counted: str) -> int:
         """How many acknowledged entries are not in the store. More may be there: wrk leaves while its last requests are under way."""
         if not self.target.store or not counted:
             return 0

@@ -10,8 +10,10 @@ from tests.bench.doors import DOORS
 CONCURRENCIES = (1, 16, 64)
 # Rows that are measured only when they are named: installing all packages again takes minutes and the network.
 ON_DEMAND = ("up-cold",)
+# Rows on a store with millions of entries; `search` is all of them.
+SEARCH = ("search-pages", "search-words", "search-counts", "search-export", "search-tail", "search-writes")
 _OTHERS = ("jsonrpc", "grpc-bulk", "drain", "handle-auth", "beside-logins", "idle-memory", "up-warm", *ON_DEMAND)
-NAMES = (*(door.name for door in DOORS), *_OTHERS)
+NAMES = (*(door.name for door in DOORS), *_OTHERS, "search", *SEARCH)
 
 
 class UnknownRowError(ValueError):
@@ -31,10 +33,20 @@ class Plan:
     settle_seconds: float = 10
     runs: int = 3
     drain_messages: int = 60_000
+    search_entries: int = 2_000_000
+    search_requests: int = 200
+    # What is written a minute before a row begins is indexed while it runs.
+    written_before: float = 75
     with_variants: bool = True
 
     def wants(self, name: str) -> bool:
-        return name in self.only if self.only else name not in ON_DEMAND
+        if self.only:
+            return name in self.only or ("search" in self.only and name in SEARCH)
+        return name not in ON_DEMAND
+
+    @property
+    def wants_search(self) -> bool:
+        return any(map(self.wants, SEARCH))
 
     @property
     def wants_any_f(self) -> bool:
@@ -60,4 +72,7 @@ def plan(only: Sequence[str], *, quick: bool, concurrencies: Sequence[int] = CON
         settle_seconds=2,
         runs=1,
         drain_messages=5_000,
+        search_entries=40_000,
+        search_requests=20,
+        written_before=2,
     )

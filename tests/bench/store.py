@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from threading import Thread
 from typing import Any
@@ -14,6 +15,13 @@ from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
 _DATABASE, _COLLECTION, _SCRATCH = "logs", "logs", "bench_yardstick"
+_BLOCKS, _ASIDE = "log_blocks", "bench_aside"
+# What writers paid for before the log store could be searched.
+BEFORE_SEARCHING = (
+    IndexModel([("created_at", -1), ("_id", -1)], name="newest_first"),
+    IndexModel([("name", 1), ("created_at", -1)], name="by_name"),
+    IndexModel([("trace_id", 1)], name="by_trace", partialFilterExpression={"trace_id": {"$gt": ""}}),
+)
 _BATCH = 1_000
 _THREADS = 2
 _POLL = 0.1
@@ -55,8 +63,21 @@ class Store:
         """Empties the log store, so that no row pays for the rows before it. The indexes are made again as they were."""
         indexes = _indexes(self._logs)
         self._logs.drop()
+        # what the keeper knows about ranges of time that hold nothing now; it makes that anew
+        self._client[_DATABASE][_BLOCKS].update_many({}, {"$set": {"state": "stale"}})
         if indexes:
             self._logs.create_indexes(indexes)
+
+    @contextmanager
+    def set_aside(self, indexes: Sequence[IndexModel]) -> Iterator[None]:
+        """Meanwhile the log store is empty and has these indexes; then it holds again what it held."""
+        self._logs.rename(_ASIDE, dropTarget=True)
+        try:
+            self._logs.create_indexes(list(indexes))
+            yield
+        finally:
+            # in one step: a load generator leaves while its last requests are under way
+            self._client[_DATABASE][_ASIDE].rename(_COLLECTION, dropTarget=True)
 
     def insert_rate(self, seconds: float) -> float:
         """The yardstick M: journaled documents per second of two threads that insert 1,000 at a time under the log store's indexes."""
