@@ -25,6 +25,7 @@ def reading_blueprint(service: BrokerService) -> Blueprint:
     @blueprint.get("/api/v1/logs/histogram")
     @blueprint.get("/api/v1/logs/facets")
     @blueprint.get("/api/v1/traces/<trace_id>")
+    @blueprint.get("/api/v1/audit/heads")
     @access(Access.OPEN_IN_DEVELOPMENT)
     def read(**_: str) -> Response:
         return _passed_on(service)
@@ -43,6 +44,5 @@ def _passed_on(service: BrokerService, body: bytes | None = None) -> Response:
         path += f"?{quote(_BARE_PERCENT.sub(b'%25', request.query_string), safe=_IN_QUERIES)}"
     answer = service.ask_logs(path, body, request.content_type or "")
     response = Response(answer.content, status=answer.status)
-    response.headers.clear()
     response.headers.update(answer.headers)
     return response
