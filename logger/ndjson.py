@@ -23,6 +23,7 @@ _GZIP = b"\x1f\x8b"
 # A line that is longer holds no entry; it is not read into memory as a whole.
 MAX_LINE = MAX_BULK_BODY
 _EXTENDED = json_util.JSONOptions(tz_aware=True)
+_Text = io.BufferedReader | gzip.GzipFile
 # What tells one file from another.
 _FINGERPRINT_BYTES = 64 * 1024
 
@@ -53,7 +54,7 @@ class LinesFile:
         try:
             with self._path.open("rb") as raw:
                 text = gzip.GzipFile(fileobj=raw) if self._packed else raw
-                yield from self._read(raw, io.BufferedReader(text), done)
+                yield from self._read(raw, text, done)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise ImportFileError(
                 f"{self._path}: the file is damaged or cut short; all before that was read"
@@ -61,7 +62,7 @@ class LinesFile:
         except OSError as error:
             raise ImportFileError(f"{self._path}: {error.strerror or error}") from error
 
-    def _read(self, raw: io.BufferedReader, text: io.BufferedReader, done: int) -> Iterator[Batch]:
+    def _read(self, raw: io.BufferedReader, text: _Text, done: int) -> Iterator[Batch]:
         records: list[Record] = []
         number = 0
         for number, line in enumerate(_lines(text), 1):
@@ -100,7 +101,7 @@ class LinesFile:
             self.incomplete = f"the export ended early, at {told.get('until')}: {told.get('reason')}"
 
 
-def _lines(text: io.BufferedReader) -> Iterator[bytes]:
+def _lines(text: _Text) -> Iterator[bytes]:
     """Of a line that is too long only the beginning."""
     while line := text.readline(MAX_LINE + 1):
         yield line

@@ -30,6 +30,8 @@ def transfer_blueprint(reader: LogReader, clock: Clock) -> Blueprint:
     @access(Access.INTERNAL)
     def export() -> Response:
         wanted = read_count(query_values(), clock.now())
+        if request.method == "HEAD":
+            return Response(mimetype=MIMETYPE)
         if not room.acquire(blocking=False):
             raise TooManyError("too many exports at the moment", retry_after=RETRY_SECONDS)
         try:
@@ -61,10 +63,14 @@ class _Stream:
 
     def __iter__(self) -> Iterator[bytes]:
         pieces = self._export.pieces(lambda: self._client.is_gone or self._client.must_leave)
-        for piece in gzipped(pieces) if self._packed else pieces:
-            self._account.bytes += len(piece)
-            yield piece
-        self._account.end = "source" if self._export.complete else "stopping" if self._client.must_leave else "service"
+        try:
+            for piece in gzipped(pieces) if self._packed else pieces:
+                self._account.bytes += len(piece)
+                yield piece
+            left = "stopping" if self._client.must_leave else "service"
+            self._account.end = "source" if self._export.complete else left
+        finally:
+            self.close()
 
     def close(self) -> None:
         if self._account.close():
