@@ -252,7 +252,7 @@ def spread(number: int, **changes) -> dict[str, Any]:
         f"name-{number % 10}",
         f"text {number}",
         level,
-        "",
+        "shop",
         "http",
         "",
         f"{number:032x}",
