@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -43,6 +44,10 @@ def run():
     yield start
     for background in started:
         background.stop()
+
+
+def running() -> int:
+    return [thread.name for thread in threading.enumerate()].count("the work")
 
 
 def test_pauses_double_up_to_a_cap_and_never_march_in_step():
@@ -125,15 +130,21 @@ def test_it_looks_by_itself_when_nobody_tells_it_anything(run):
 
 
 def test_being_told_does_not_shorten_the_pause_after_a_failure(run):
-    script = Script(UnavailableError("away"))
-    background = run(script)
-    eventually(lambda: background.failures == 1)
+    rounds: list[float] = []
 
+    def work() -> bool:
+        rounds.append(time.monotonic())
+        if len(rounds) == 1:
+            raise UnavailableError("away")
+        return False
+
+    background = run(work, replace(IDLE, first_pause=0.6))
+    eventually(lambda: background.failures == 1)
     for _ in range(20):
         background.notify()
 
-    background.stop()
-    assert script.rounds == 1
+    eventually(lambda: len(rounds) == 2)
+    assert rounds[1] - rounds[0] >= 0.3
 
 
 def test_a_stop_ends_a_long_pause_and_a_long_wait_at_once(run):
@@ -144,7 +155,7 @@ def test_a_stop_ends_a_long_pause_and_a_long_wait_at_once(run):
     resting.stop()
     waiting.stop()
 
-    assert not [thread for thread in threading.enumerate() if thread.name == "the work"]
+    assert running() == 0
 
 
 def test_a_stop_waits_for_a_round_that_is_under_way_and_tells_it(run):
@@ -179,8 +190,9 @@ def test_a_round_that_never_ends_holds_up_no_stop(run):
 
     background.stop()
 
-    assert [thread.name for thread in threading.enumerate()].count("the work") == 1
+    assert running() == 1
     end.set()
+    eventually(lambda: running() == 0)
 
 
 def test_a_stop_before_the_start_is_no_error():
