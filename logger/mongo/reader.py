@@ -69,7 +69,9 @@ class MongoLogReader:
             return
         known = None
         if self._candidates is not None:
-            known = self._candidates(question.filter, order=question.order, budget=budget)
+            # not the whole range of the filter: what lies before this page need not be asked for
+            rest = question.filter._replace(since=window.since, until=window.until)
+            known = self._candidates(rest, order=question.order, budget=budget)
         if known is None:
             try:
                 gathering.read(window, min(FIRST_TRY_MS, budget.left_ms() // 4))
