@@ -125,13 +125,14 @@ def _check_texts(draft: Draft, problems: list[Problem]) -> None:
     for field, value in (("name", name), ("data", data), ("service", service)):
         if "\x00" in value:
             problems.append(Problem(f"#/{field}", rules.HAS_NUL))
-        elif not value.isascii() and not _is_unicode(value):
+        elif not value.isascii() and not is_unicode(value):
             problems.append(Problem(f"#/{field}", rules.HAS_SURROGATES))
         elif value is data and len(data) * 4 > MAX_DATA_BYTES and len(data.encode()) > MAX_DATA_BYTES:
             problems.append(Problem("#/data", rules.DATA_TOO_LONG))
 
 
-def _is_unicode(value: str) -> bool:
+def is_unicode(value: str) -> bool:
+    """Whether no lone surrogate is in it: such a text is none in UTF-8, nor for MongoDB."""
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -117,7 +117,7 @@ def json_scalar(text: str) -> Scalar:
 
 
 def storable(number: float) -> float:
-    """`number` as entries hold it: integers of more than 64 bits are doubles there. Infinite when it is too large for one."""
+    """`number` as MongoDB compares it: an integer of more than 64 bits, which no entry may hold, as a double. Infinite when it is too large for one."""
     if isinstance(number, int) and not _SMALLEST <= number <= _LARGEST:
         try:
             return float(number)

@@ -7,7 +7,6 @@ import ssl
 from flask import Flask
 
 from common.clock import SystemClock
-from common.lifecycle import Lifecycle
 from common.web.app import create_flask
 from common.web.health import Check
 from mailer.jinja_renderer import JinjaRenderer
@@ -25,7 +24,7 @@ def create_app(settings: MailerSettings, *, sender: Sender | None = None) -> Fla
     account = _account(settings)
     # Not critical: a mailer without its server still answers, and says so.
     checks = {"smtp": Check(SmtpProbe(account), critical=False)} if sender is None else {}
-    app = create_flask("mailer", checks=checks, lifecycle=Lifecycle())
+    app = create_flask("mailer", checks=checks)
     service = MailService(
         sender or SmtpSender(app, account),
         JinjaRenderer(brand=settings.from_name, overrides=settings.mail_templates),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 
+from common.combining import MIB
 from common.errors import TooManyError
-
-MIB = 1024 * 1024
 
 
 class Room:

@@ -11,6 +11,7 @@ from bson import ObjectId
 from bson.regex import Regex
 
 from common.mongo import Document
+from logger.domain import is_unicode
 from logger.filters import DATA, FIELDS, Condition, Filter, Scalar
 from logger.mongo.documents import key_of
 from logger.mongo.windows import BEGINNING, END, Window
@@ -121,7 +122,7 @@ def _is_possible(path: str) -> bool:
     """Whether an entry could have something there; the database would give another meaning to such paths, or refuse them."""
     parts = path.split(".")
     return len(parts) <= _MOST_PARTS and all(
-        part and not part.startswith("$") and "\x00" not in part and _is_unicode(part) for part in parts
+        part and not part.startswith("$") and "\x00" not in part and is_unicode(part) for part in parts
     )
 
 
@@ -130,7 +131,7 @@ def _storable(values: Iterable[Scalar]) -> list[Scalar]:
     kept: list[Scalar] = []
     for value in values:
         if isinstance(value, str):
-            if _is_unicode(value):
+            if is_unicode(value):
                 kept.append(value)
         elif isinstance(value, int) and not -_LARGEST <= value < _LARGEST:
             # a number of that size is stored as a double, if it is one
@@ -139,11 +140,3 @@ def _storable(values: Iterable[Scalar]) -> list[Scalar]:
         elif not (isinstance(value, float) and math.isnan(value)):
             kept.append(value)
     return kept
-
-
-def _is_unicode(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
