@@ -18,6 +18,7 @@ from common.rpc.grpc_watch import HealthWatch
 from common.rpc.tcp_server import Limits, TcpServer
 from common.web.app import create_flask
 from common.web.health import Check, examine
+from logger.audit import HeadSource
 from logger.changes import ChangeLog
 from logger.feed import Feed
 from logger.grpc_questions import GrpcQuestions
@@ -25,7 +26,9 @@ from logger.grpc_servicer import SERVICE_NAME, LogServicer
 from logger.grpc_tail import GrpcTail
 from logger.memory import MemoryLogStore
 from logger.memory_changes import MemoryChangeLog
+from logger.memory_heads import MemoryHeads
 from logger.memory_rules import MemoryRules
+from logger.mongo.audit_trail import MongoAuditTrail
 from logger.mongo.blocks import BlockIndex
 from logger.mongo.changes import MongoChangeLog
 from logger.mongo.counts import MongoCounts
@@ -34,6 +37,7 @@ from logger.mongo.retention import MongoRules
 from logger.mongo.store import MongoLogStore
 from logger.ports import LogCounter, LogReader, LogStore
 from logger.retention import RulesStore
+from logger.routes.audit import audit_blueprint
 from logger.routes.counting import counting_blueprint
 from logger.routes.reading import reading_blueprint
 from logger.routes.retention import retention_blueprint
@@ -60,6 +64,7 @@ class _Base(NamedTuple):
     counter: LogCounter
     changes: ChangeLog
     rules: RulesStore
+    heads: HeadSource
 
 
 class _UseCases(NamedTuple):
@@ -93,6 +98,7 @@ def create_app(settings: LoggerSettings, *, store: MemoryLogStore | None = None)
     app.register_blueprint(tail_blueprint(cases.tail, clock))
     app.register_blueprint(transfer_blueprint(base.reader, clock))
     app.register_blueprint(retention_blueprint(base.rules))
+    app.register_blueprint(audit_blueprint(base.heads))
     return app
 
 
@@ -118,11 +124,12 @@ def _mongo_base(settings: LoggerSettings, lifecycle: Lifecycle, checks: dict[str
     words = BlockIndex(client.get_default_database(default="logs"))
     counts = MongoCounts(client, candidates=words)
     reader = MongoLogReader(client, candidates=words)
-    return _Base(store, reader, counts, MongoChangeLog(client), MongoRules(client))
+    heads = MongoAuditTrail(client.get_default_database(default="logs"))
+    return _Base(store, reader, counts, MongoChangeLog(client), MongoRules(client), heads)
 
 
 def _memory_base(store: MemoryLogStore) -> _Base:
-    return _Base(store, store, store, MemoryChangeLog(store), MemoryRules())
+    return _Base(store, store, store, MemoryChangeLog(store), MemoryRules(), MemoryHeads())
 
 
 def _add_doors(cases: _UseCases, settings: LoggerSettings, lifecycle: Lifecycle, checks: Mapping[str, Check]) -> None:

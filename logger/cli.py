@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     command("keeper", _keeper, "do what the log store needs done in the background, until told to stop")
     _add_reading(command)
     _add_moving(command)
+    _add_verify(command)
     indexes = command("indexes", _indexes, "which indexes are declared, there, or missing")
     retention = command("retention", _retention, "how long entries stay: show it, or change it")
     retention.add_argument("rules", nargs="*", metavar="LEVEL=TIME", help="such as DEBUG=7d INFO=90d ERROR=keep")
@@ -117,6 +118,36 @@ def _add_moving(command: Callable[[str, Command, str], argparse.ArgumentParser])
     bring.add_argument("--json", action="store_true", help="the report as JSON")
 
 
+def _add_verify(command: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
+    verify = command("verify", _verify, "whether any entry of the audit trail was changed or taken away; docs/audit.md")
+    verify.add_argument("--day", type=_day, metavar="DAY", help="only what was sealed on this day, such as 2026-11-21")
+    verify.add_argument(
+        "--anchor",
+        type=_hash,
+        action="append",
+        default=[],
+        metavar="HASH",
+        help="a day's hash that was noted earlier and must be there still; may stand several times",
+    )
+    verify.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _day(text: str) -> str:
+    from logger.audit import is_day
+
+    if not is_day(text):
+        raise argparse.ArgumentTypeError("must be a day such as 2026-11-21")
+    return text
+
+
+def _hash(text: str) -> str:
+    from logger.audit import is_hash
+
+    if not is_hash(text.lower()):
+        raise argparse.ArgumentTypeError("must be 64 hexadecimal digits")
+    return text.lower()
+
+
 def _count(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -152,6 +183,12 @@ def _import(settings: LoggerSettings, options: argparse.Namespace) -> int:
     from logger.commands.moving import bring_in
 
     return bring_in(settings, options)
+
+
+def _verify(settings: LoggerSettings, options: argparse.Namespace) -> int:
+    from logger.commands.verifying import check
+
+    return check(settings, options)
 
 
 def _indexes(settings: LoggerSettings, options: argparse.Namespace) -> int:

@@ -71,11 +71,31 @@ class Pace:
         return worked * BUSY_REST if self._busy else 0.0
 
 
+class _Turns:
+    """A lock that goes to who has waited longest: a plain one would stay with the chore that always has more to do."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._given = 0
+        self._served = 0
+
+    def __enter__(self) -> None:
+        with self._changed:
+            mine = self._given
+            self._given += 1
+            self._changed.wait_for(lambda: self._served == mine)
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._served += 1
+            self._changed.notify_all()
+
+
 class Keeper:
     def __init__(self, chores: Sequence[Chore], *, lease: Lease, pace: Pace) -> None:
         self._lease = lease
         self._pace = pace
-        self._turn = threading.Lock()
+        self._turn = _Turns()
         self._stopping = threading.Event()
         self._works = [
             BackgroundWork(

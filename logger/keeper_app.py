@@ -21,6 +21,7 @@ from logger.mongo.documents import COLLECTION
 from logger.mongo.lease import MongoLease
 from logger.mongo.marks import BlockMarks
 from logger.mongo.retention import MongoRules, MongoShelf
+from logger.mongo.sealing import AuditSealer
 from logger.settings import LoggerSettings
 from logger.sweep import Sweep
 
@@ -39,9 +40,14 @@ def build(settings: LoggerSettings) -> Lifecycle:
 
     lease = MongoLease(database)
     blocks = BlockBuilder(database)
-    chores: list[Chore] = [blocks, _retention(client, settings)]
+    audit = AuditSealer(database, SystemClock())
+    chores: list[Chore] = [blocks, audit, _retention(client, settings)]
     keeper = Keeper(chores, lease=lease, pace=Pace(stored))
-    progress: dict[str, Progress] = {"keeper": lambda: {"working": lease.has}, "blocks": blocks.progress}
+    progress: dict[str, Progress] = {
+        "keeper": lambda: {"working": lease.has},
+        "blocks": blocks.progress,
+        "audit": audit.progress,
+    }
     health = HealthServer(settings.bind_host, settings.keeper_port, {"mongo": lambda: check_mongo(client)}, progress)
     lifecycle = Lifecycle()
     lifecycle.add("mongo", stop=client.close)

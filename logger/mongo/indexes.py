@@ -13,10 +13,12 @@ from pymongo.errors import OperationFailure
 
 from common.mongo import Document
 from logger.filters import Filter, at_least
+from logger.mongo.documents import UNSEALED
 
 log = logging.getLogger(__name__)
 
 NEWEST_FIRST, BY_NAME, BY_LEVEL, BY_TRACE, BY_ID = "newest_first", "by_name", "by_level", "by_trace", "_id_"
+BY_CATEGORY, WAITING = "by_category", "unsealed"
 
 # About one entry in ten: an index over all of them would cost every insert and find the frequent levels no faster.
 RARE_LEVELS = at_least("WARNING")
@@ -33,6 +35,9 @@ INDEXES = (
         partialFilterExpression={"level": {"$in": [*RARE_LEVELS]}},
     ),
     IndexModel([("trace_id", 1)], name=BY_TRACE, partialFilterExpression={"trace_id": {"$gt": ""}}),
+    # of audit entries only, so that all others cost nothing
+    IndexModel([("category", 1), *_IN_ORDER], name=BY_CATEGORY, partialFilterExpression={"category": {"$gt": ""}}),
+    IndexModel([(UNSEALED, 1)], name=WAITING, partialFilterExpression={UNSEALED: {"$exists": True}}),
 )
 
 # What makes one index another one; all else (version, background) does not change what it finds.
@@ -95,6 +100,8 @@ def index_for(wanted: Filter) -> str:
     traces = wanted.values_of("trace_id")
     if traces and "" not in traces:
         return BY_TRACE
+    if wanted.values_of("category"):
+        return BY_CATEGORY
     levels = set(wanted.values_of("level"))
     names = wanted.values_of("name")
     if levels and (levels <= RARER_LEVELS or (levels <= set(RARE_LEVELS) and not names)):

@@ -104,6 +104,22 @@ def test_a_chore_that_fails_keeps_no_other_from_its_work():
     running.stop()
 
 
+def test_a_chore_that_always_has_more_lets_the_others_have_their_turn():
+    def always_more() -> bool:
+        threading.Event().wait(0.02)
+        return True
+
+    greedy, modest = Work("greedy", always_more), Work("modest")
+    running = keeper(greedy, modest)
+
+    running.start()
+    eventually(lambda: greedy.done >= 50)
+    running.stop()
+
+    # it asks for a turn 10 ms after each, and waits for one step of 20 ms at most
+    assert modest.done >= 30
+
+
 def test_the_keeper_rests_while_entries_come_in_fast_and_only_then():
     moments = iter([0.0, 2.0, 4.0, 6.0])
     counts = iter([0, 10, 10_000, 10_010])
