@@ -36,7 +36,7 @@ class LinesFile:
     """`incomplete`: what the export's last line said, or that there is none behind a file that looks like an export's."""
 
     def __init__(self, path: Path) -> None:
-        """Raises ImportFileError."""
+        """Raises InvalidError when there is no such file, or none that may be read."""
         self._path = path
         self.incomplete = ""
         try:
@@ -44,7 +44,7 @@ class LinesFile:
                 beginning = file.read(_FINGERPRINT_BYTES)
                 self._size = file.seek(0, io.SEEK_END)
         except OSError as error:
-            raise ImportFileError(f"{path}: {error.strerror}") from error
+            raise InvalidError(f"{path}: {error.strerror}") from error
         self._packed = beginning.startswith(_GZIP)
         self.name = f"file {hashlib.sha256(beginning).hexdigest()} {self._size}"
 

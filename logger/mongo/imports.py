@@ -37,6 +37,8 @@ class ForeignCollection:
     def __init__(self, url: str, collection: str) -> None:
         """Nothing connects before it is read. Raises InvalidError when the address is none."""
         try:
+            if not url.startswith(("mongodb://", "mongodb+srv://")):
+                raise InvalidURI(url)
             client = create_mongo(url, app_name="logger-import")
             database = client.get_default_database(default="logs")
         except (ConfigurationError, InvalidURI) as error:

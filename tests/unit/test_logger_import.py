@@ -8,7 +8,7 @@ import orjson
 import pytest
 from bson import ObjectId
 
-from common.errors import UnavailableError
+from common.errors import InvalidError, UnavailableError
 from common.ids import object_id_hex
 from logger.domain import Draft, accept, arrival
 from logger.exports import line_of
@@ -282,7 +282,7 @@ def test_a_file_that_is_cut_short_is_read_as_far_as_it_goes(target, tmp_path):
 
 
 def test_a_file_that_is_not_there_is_one_clear_sentence(tmp_path):
-    with pytest.raises(ImportFileError, match="No such file or directory"):
+    with pytest.raises(InvalidError, match="No such file or directory"):
         LinesFile(tmp_path / "nothing")
 
 
