@@ -12,8 +12,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -30,6 +32,12 @@ END = datetime.max.replace(tzinfo=UTC)
 FIRST_WIDTH = timedelta(seconds=10)
 # The longest that one window may take. One that takes less than a quarter makes the next one wider, so few ever run out of time.
 PATIENCE_MS = 300
+
+# A question that has taken so long is one that looks through much, and a core of the database's machine is busy with each of its windows.
+# From then on it takes turns with the others of its kind in this process: short questions do not wait for it, nor does writing.
+FREE_SECONDS = 0.15
+LONG_AT_A_TIME = 1
+_turns = threading.BoundedSemaphore(LONG_AT_A_TIME)
 
 T = TypeVar("T")
 
@@ -76,7 +84,8 @@ class Budget:
 
     def __init__(self, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self._end = clock() + seconds
+        self._began = clock()
+        self._end = self._began + seconds
 
     def left_ms(self, at_most: int | None = None) -> int:
         """For max_time_ms. Raises SpentError when nothing is left."""
@@ -84,6 +93,19 @@ class Budget:
         if left <= 0:
             raise SpentError
         return left if at_most is None else min(left, at_most)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Around one window. Waits for other long questions when this is one. Raises SpentError when the time is over before its turn."""
+        if self.clock() - self._began < FREE_SECONDS:
+            yield
+            return
+        if not _turns.acquire(timeout=self.left_ms() / 1000):
+            raise SpentError
+        try:
+            yield
+        finally:
+            _turns.release()
 
 
 def whole(wanted: Filter) -> Window:
@@ -133,15 +155,16 @@ def scan(
 def _measured(step: Callable[[Window, int], T], window: Window, budget: Budget) -> tuple[tuple[T] | None, float]:
     """The answer, None when it took too long, and the seconds it took."""
     narrowest = _width(window) <= MILLISECOND
-    patience = budget.left_ms() if narrowest else budget.left_ms(PATIENCE_MS)
-    began = budget.clock()
-    try:
-        found = step(window, patience)
-    except ExecutionTimeout:
-        if narrowest:
-            raise SpentError from None
-        return None, 0.0
-    return (found,), budget.clock() - began
+    with budget.turn():
+        patience = budget.left_ms() if narrowest else budget.left_ms(PATIENCE_MS)
+        began = budget.clock()
+        try:
+            found = step(window, patience)
+        except ExecutionTimeout:
+            if narrowest:
+                raise SpentError from None
+            return None, 0.0
+        return (found,), budget.clock() - began
 
 
 def _first_part(rest: Window, width: timedelta, order: Order) -> Window:

@@ -7,7 +7,7 @@ import pytest
 from pymongo.errors import ExecutionTimeout
 
 from logger.filters import Filter
-from logger.mongo.windows import BEGINNING, END, Budget, SpentError, Window, scan, whole
+from logger.mongo.windows import BEGINNING, END, FREE_SECONDS, Budget, SpentError, Window, scan, whole
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = Window(NOON - timedelta(days=1), NOON)
@@ -133,3 +133,32 @@ def test_windows_are_cut_to_what_two_have_in_common():
     assert DAY.cut(hour) == (hour.since, NOON)
     assert not DAY.cut(hour).empty
     assert DAY.cut(Window(NOON, END)).empty
+
+
+def test_long_questions_take_turns_and_a_short_one_waits_for_none():
+    now = [0.0]
+    first, second = (Budget(FREE_SECONDS + 0.05, clock=lambda: now[0]) for _ in range(2))
+    now[0] = FREE_SECONDS
+    asked: list[str] = []
+
+    def ask(name: str, budget: Budget, meanwhile=lambda: None) -> None:
+        list(
+            scan([Window(NOON, NOON + timedelta(seconds=1))], order="oldest", budget=budget, step=look(name, meanwhile))
+        )
+
+    def look(name: str, meanwhile):
+        def step(window: Window, max_time_ms: int) -> None:
+            asked.append(name)
+            meanwhile()
+
+        return step
+
+    def others() -> None:
+        ask("short", Budget(1.0))
+        with pytest.raises(SpentError):
+            ask("too late", second)
+
+    ask("first", first, others)
+    ask("second", second)
+
+    assert asked == ["first", "short", "second"]
