@@ -1,4 +1,4 @@
-"""The exit codes of all commands, as docs/search.md lists them. Argparse's own for a wrong command line is 2, too."""
+"""The exit codes of all commands, as docs/log-store.md lists them. Argparse's own for a wrong command line is 2, too."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ from logger.mongo.store import MongoLogStore
 
 CHECKPOINTS = "log_imports"
 QUERY_MS = 30_000
+_NO_ADDRESS = "--from-mongo: is no address of a MongoDB database, such as mongodb://host/logs"
 # What no program of this system wrote may hold times and texts that Python cannot; none of them stops an import.
 _LENIENT: CodecOptions[Document] = CodecOptions(
     tz_aware=True,
@@ -36,13 +37,13 @@ class ForeignCollection:
 
     def __init__(self, url: str, collection: str) -> None:
         """Nothing connects before it is read. Raises InvalidError when the address is none."""
+        if not url.startswith(("mongodb://", "mongodb+srv://")):
+            raise InvalidError(_NO_ADDRESS)
         try:
-            if not url.startswith(("mongodb://", "mongodb+srv://")):
-                raise InvalidURI(url)
             client = create_mongo(url, app_name="logger-import")
             database = client.get_default_database(default="logs")
         except (ConfigurationError, InvalidURI) as error:
-            raise InvalidError("--from-mongo: is no address of a MongoDB database") from error
+            raise InvalidError(_NO_ADDRESS) from error
         self._client = client
         self._collection = database.get_collection(collection, codec_options=_LENIENT)
         hosts = ",".join(sorted(url.rpartition("@")[2].removeprefix("mongodb://").partition("/")[0].split(",")))
