@@ -294,7 +294,9 @@ def test_when_the_feed_loses_its_place_each_reader_goes_on_from_its_own(store, c
     assert reader.take(2) == ["a", "b"]
 
 
-def test_a_feed_that_fails_for_a_reason_of_its_own_does_not_leave_its_readers_waiting(store, changes, read, monkeypatch):
+def test_a_feed_that_fails_for_a_reason_of_its_own_does_not_leave_its_readers_waiting(
+    store, changes, read, monkeypatch
+):
     reader = read()
     reader.until(Caught)
     monkeypatch.setattr(feed_module.Subscription, "offer", _raise_once(feed_module.Subscription.offer))
@@ -434,3 +436,84 @@ def test_a_reader_with_nothing_to_read_hears_so_every_second(read):
     reader.until(Caught)
 
     assert isinstance(next(reader.signals), Idle)
+
+
+class Script:
+    """A log whose stream gives just these batches, and a feed that begins and holds just what it is told."""
+
+    def __init__(self, *batches: Batch) -> None:
+        self.batches = list(batches)
+        self.followed: list[object] = []
+        self.subscription = Subscription(ALL)
+        # of who joins again
+        self.following = Subscription(ALL)
+
+    def follow(self, place):
+        self.followed.append(place)
+        return self
+
+    def read(self, wait: float) -> Batch:
+        return self.batches.pop(0)
+
+    def join(self, wanted: Filter) -> Subscription:
+        return self.subscription
+
+    def leave(self, subscription: Subscription) -> None:
+        self.subscription = self.following
+
+    def close(self) -> None: ...
+
+    def tail(self) -> Tail:
+        return Tail(self, self, FixedClock(NOON), streams=1)
+
+
+def batch(*numbers: int, upto: int, more: bool = False) -> Batch:
+    return Batch([change(number) for number in numbers], live(upto), more)
+
+
+def test_what_both_the_own_stream_and_the_feed_have_comes_once():
+    script = Script(batch(1, upto=1), batch(2, 3, upto=3))
+    script.subscription.begin(live(2))
+    script.subscription.offer(batch(3, 4, upto=4))
+    reader = Reader(script.tail().open(ALL, history=0))
+
+    assert reader.take(4) == ["1", "2", "3", "4"]
+
+
+def test_the_own_stream_goes_on_until_it_has_come_as_far_as_the_feed_began():
+    script = Script(batch(1, upto=1, more=True), batch(2, upto=2), batch(upto=2), batch(3, upto=3), batch(4, upto=5))
+    script.subscription.begin(live(4))
+    script.subscription.offer(batch(5, upto=6))
+    script.subscription.offer(batch(7, upto=7))
+    reader = Reader(script.tail().open(ALL, history=0))
+
+    assert reader.take(5) == ["1", "2", "3", "4", "7"]
+    assert script.batches == []
+
+
+def test_a_reader_whose_feed_is_cut_off_goes_on_behind_the_last_entry_that_it_was_given():
+    script = Script(batch(1, upto=1), batch(upto=1), batch(2, 3, upto=3), batch(upto=3))
+    script.subscription.begin(live(1))
+    reader = Reader(script.tail().open(ALL, history=0))
+    reader.until(Caught)
+    script.subscription.offer(batch(2, upto=2))
+    script.subscription.end()
+    script.following.begin(live(3))
+
+    assert reader.take(3) == ["1", "2", "3"]
+    assert script.followed == [None, live(1)]
+
+
+def test_what_is_skipped_leaves_the_reader_behind_it():
+    script = Script(batch(upto=0), batch(upto=0))
+    script.subscription.begin(live(0))
+    reader = Reader(script.tail().open(ALL, history=0))
+    reader.until(Caught)
+    offer(script.subscription, 1, MAX_BEHIND_ENTRIES + 1)
+
+    missed = reader.until(Missed)
+
+    assert isinstance(missed, Missed)
+    assert (missed.number, missed.place) == (MAX_BEHIND_ENTRIES + 1, live(MAX_BEHIND_ENTRIES + 1))
+    assert missed.since == NOON + timedelta(seconds=1)
+    assert missed.until == NOON + timedelta(seconds=MAX_BEHIND_ENTRIES + 1, milliseconds=1)
