@@ -171,6 +171,9 @@ class Combiner(Generic[T, R]):
     def _carry_out(self, batch: list[_Job[T, R]]) -> None:
         now = time.monotonic()
         live = [job for job in batch if job.deadline > now]
+        for job in batch:
+            if job.deadline <= now:  # its caller may be about to give up, and not have done so yet
+                job.error = DeadlineError(f"{self._what} did not confirm in time")
         try:
             if live:
                 self._act(live)

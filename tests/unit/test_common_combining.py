@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from common.combining import MIB, Combiner, Limits
+from common.combining import MIB, Combiner, Limits, _Job
 from common.errors import DeadlineError, TooManyError, UnavailableError
 from tests.waiting import eventually
 
@@ -83,6 +83,19 @@ def test_what_nobody_waits_for_any_more_is_not_begun(combiner, gate):
     assert combiner.submit([3]) == [3]
     assert gate.begun == [[1], [3]]
     eventually(lambda: combiner.pending == 0)
+
+
+def test_a_call_whose_time_was_over_before_it_was_begun_is_never_taken_for_carried_out():
+    """On a busy machine its caller wakes up late, and sees the batch's end before the end of its own time."""
+    done = []
+    combiner = Combiner(lambda items: done.extend(items) or [True] * len(items), what="the store", weigh=lambda _: 1)
+    late, early = _Job([1], 1, deadline=time.monotonic()), _Job([2], 1, deadline=time.monotonic() + 60)
+
+    combiner._carry_out([late, early])
+
+    assert done == [2]
+    assert (early.results, early.error) == ([True], None)
+    assert isinstance(late.error, DeadlineError)
 
 
 def test_heavy_items_make_small_batches():
