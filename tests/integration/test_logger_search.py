@@ -189,7 +189,7 @@ filters = st.builds(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(documents=documents, wanted=st.lists(filters, min_size=1, max_size=6), limit=st.integers(1, 7))
 def test_pages_are_the_same_as_from_memory_in_both_orders(base, documents, wanted, limit):
     memory = base.fill(documents)
@@ -215,6 +215,16 @@ def test_pages_are_the_same_when_an_index_over_words_knows_where_entries_may_be(
         assert list(walk(base.reader(candidates=candidates), wanted, order, limit)) == list(
             walk(memory, wanted, order, limit)
         )
+
+
+def test_every_phrase_is_found_in_the_same_texts_as_in_memory(base):
+    around = ["{}", "a{}", "{}a", "({})", "{}_", "-{}-"]
+    texts = [form.format(bit) for bit in BITS for form in around]
+    memory = base.fill([{**spread(number), "data": text} for number, text in enumerate(texts)])
+
+    for phrase in (*BITS, "i" * 1_000, "\u0130" * 1_000):
+        question = Question(Filter(conditions=(Condition("data", (phrase,)),)), limit=1_000)
+        assert base.reader().page(question) == memory.page(question), phrase
 
 
 def test_nothing_outside_the_candidates_is_read(base):
