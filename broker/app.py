@@ -138,6 +138,7 @@ def _allow_origins(app: Flask, origins: list[str]) -> None:
             "X-CSRF-Token",
             "X-Request-Id",
             "Idempotency-Key",
+            "Last-Event-ID",
             "traceparent",
         ],
         expose_headers=["Link", "Location", "Retry-After", STORED_HEADER, "X-Request-Id", "X-Trace-Id"],
