@@ -12,6 +12,8 @@ from compose.local.paths import ROOT, Instance
 from compose.local.terminal import complain, say
 
 SERVICES = ("auth", "broker", "frontend", "logger", "mailer", "worker")
+# Parts that run the code of a service beside the one of its name.
+_BESIDE = {"logger": ("keeper",)}
 _SHARED = ("common", "protos")
 
 
@@ -24,7 +26,8 @@ def build(instance: Instance, names: Sequence[str]) -> int:
             return 1
     say(f"built without Docker: packages up to date, {', '.join(wanted)} byte-compiled")
     running = _running(instance)
-    restarting = [name for name in wanted if name in running]
+    parts = [part for name in wanted for part in (name, *_BESIDE.get(name, ()))]
+    restarting = [part for part in parts if part in running]
     return stop.restart(instance, restarting) if restarting else 0
 
 

@@ -13,12 +13,13 @@ from typing import Any
 
 from pymongo import IndexModel
 from pymongo.database import Database
+from pymongo.errors import ExecutionTimeout
 
 from common.mongo import Document
 from logger import bloom
 from logger.filters import DATA, Condition, Filter
 from logger.mongo.marks import BY_STATE, COLLECTION, FRESH
-from logger.mongo.windows import BEGINNING, END, Budget, Window, whole
+from logger.mongo.windows import BEGINNING, END, Budget, SpentError, Window, whole
 from logger.ports import Order
 
 INDEXES = [IndexModel([("state", 1), ("until", 1), ("_id", 1)], name=BY_STATE)]
@@ -37,13 +38,22 @@ class BlockIndex:
         self._blocks = database[COLLECTION]
 
     def __call__(self, wanted: Filter, *, order: Order, budget: Budget) -> Iterator[Window] | None:
-        """Windows in order that do not overlap and hold all entries with these words; None when the filter asks for no word."""
+        """Windows in order that do not overlap and hold all entries with these words; None when the filter asks for no word.
+
+        What comes out of the iterator may raise SpentError, or pymongo's errors.
+        """
         needs = needs_of(wanted.conditions)
         if not needs:
             return None
         return self._windows(whole(wanted), {"$nor": [_having(needs)]}, order, budget)
 
     def _windows(self, window: Window, lacking: Document, order: Order, budget: Budget) -> Iterator[Window]:
+        try:
+            yield from self._found(window, lacking, order, budget)
+        except ExecutionTimeout:
+            raise SpentError from None
+
+    def _found(self, window: Window, lacking: Document, order: Order, budget: Budget) -> Iterator[Window]:
         for portion in self._portions(window, order, budget):
             ruled_out = self._blocks.find(
                 {"_id": {"$gte": portion.since, "$lt": portion.until}, "state": FRESH, **lacking},

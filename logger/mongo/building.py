@@ -23,7 +23,7 @@ from logger.mongo.windows import MILLISECOND, UNDATED, Window
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 5.0
 # So often all blocks are looked through for what no mark tells of.
 AUDIT_SECONDS = 600.0
 QUERY_MS = 8_000
@@ -59,7 +59,9 @@ class BlockBuilder:
         settling: timedelta = SETTLING,
     ) -> None:
         self._database = database
-        self._logs: Collection[Document] = database[LOGS]
+        # what others wrote may be no UTF-8; it is to stop neither the keeper nor the search for all the rest
+        lenient = database.codec_options.with_options(unicode_decode_error_handler="replace")
+        self._logs: Collection[Document] = database.get_collection(LOGS, codec_options=lenient)
         self._blocks: Collection[Document] = database[COLLECTION]
         self._limits = limits or Limits()
         self._clock = clock

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from unicodedata import unidata_version
 
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -19,8 +20,9 @@ from logger.mongo.windows import BEGINNING, END, MILLISECOND, Window
 COLLECTION = "log_blocks"
 BY_STATE = "by_state"
 
-# What a block is: believed; being made; or to be made anew, when it is as good as none.
-FRESH, BUILDING, STALE = "fresh", "building", "stale"
+# What a block is: believed; being made; or to be made anew, when it is as good as none. A block that was made by other rules, of what a
+# word is and how its bits are laid out, is not believed: the number goes up with each change of `logger.bloom` or `folded_words`.
+FRESH, BUILDING, STALE = f"fresh 1, Unicode {unidata_version}", "building", "stale"
 
 # Blocks are only made of times that lie so far back, ...
 SETTLING = timedelta(seconds=60)
@@ -55,9 +57,9 @@ class BlockMarks:
 
     def _mark(self, window: Window) -> None:
         # Those that are stale already need no write: the keeper reads the entries after it has made them something else. The index
-        # leads from building to fresh, the way a block may go meanwhile, so none slips through.
+        # leads from building to fresh, the way a block may go meanwhile, so none slips through; also what other versions made is marked.
         covering = {
-            "state": {"$in": [BUILDING, FRESH]},
+            "state": {"$ne": STALE},
             "until": {"$gt": window.since},
             "_id": {"$lt": window.until},
         }

@@ -53,7 +53,7 @@ BARS = (
     Bar("handle-log p99 beside logins", STORM, 250, 100, lower_is_better=True, remark="logins saturate the CPUs"),
     *(
         Bar(f"idle-memory {service}", 1, 128, 80, lower_is_better=True, remark="PSS")
-        for service in ("auth", "broker", "frontend", "logger", "mailer", "worker")
+        for service in ("auth", "broker", "frontend", "keeper", "logger", "mailer", "worker")
     ),
     Bar("idle-memory system", 1, 1024, 700, lower_is_better=True, remark="PSS, with its servers"),
     Bar("up-warm", 1, 10, 6, lower_is_better=True),

@@ -76,6 +76,21 @@ def test_celery_starts_the_worker(system, tmp_path):
         eventually(answers, seconds=30)
 
 
+def test_the_keeper_starts_as_a_module_and_waits_while_another_one_works(system, tmp_path):
+    port = free_port()
+    command = [sys.executable, "-m", "logger", "keeper"]
+
+    with running(command, only_documented(system, KEEPER_PORT=str(port)), tmp_path / "log") as process:
+
+        def answers() -> bool:
+            assert process.poll() is None, (tmp_path / "log").read_text()
+            return requests.get(f"http://127.0.0.1:{port}/readyz", timeout=3).json()["status"] == "ready"
+
+        eventually(answers, seconds=20)
+        eventually(lambda: requests.get(system.url("keeper", "/readyz"), timeout=3).json()["work"]["keeper"]["working"])
+        assert not requests.get(f"http://127.0.0.1:{port}/readyz", timeout=3).json()["work"]["keeper"]["working"]
+
+
 def test_a_bad_variable_is_told_in_one_line_and_nothing_starts(system):
     environment = only_documented(system, BROKER_CONNECTIONS="many")
 

@@ -11,7 +11,7 @@ import requests
 from tests.outages import paused, stopped
 from tests.waiting import eventually
 
-SERVICES = ("auth", "broker", "frontend", "logger", "mailer", "worker")
+SERVICES = ("auth", "broker", "frontend", "keeper", "logger", "mailer", "worker")
 LOGIN = {"action": "auth", "auth": {"email": "admin@example.com", "password": "verysecret"}}
 
 

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import bson
 import pytest
+from bson.raw_bson import RawBSONDocument
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from common.errors import DeadlineError
 from common.ids import new_record_id
 from common.mongo import create_mongo
 from logger.domain import LogEntry
@@ -25,9 +28,9 @@ from logger.mongo.contents import Limits
 from logger.mongo.counts import MongoCounts
 from logger.mongo.documents import document_of
 from logger.mongo.lease import MongoLease
-from logger.mongo.marks import COLLECTION, BlockMarks
+from logger.mongo.marks import COLLECTION, FRESH, BlockMarks
 from logger.mongo.store import MongoLogStore
-from logger.mongo.windows import BEGINNING, END, UNDATED, Budget, Window
+from logger.mongo.windows import BEGINNING, END, UNDATED, Budget, SpentError, Window
 from tests.waiting import eventually
 
 SMALL = Limits(entries=20, words=60, characters=4_000)
@@ -80,7 +83,7 @@ class Store:
             pass
 
     def fresh(self) -> list[dict]:
-        return list(self.blocks.find({"state": "fresh"}, sort=[("_id", 1)]))
+        return list(self.blocks.find({"state": FRESH}, sort=[("_id", 1)]))
 
     def windows(self, *phrases: str, order: str = "newest", since=None, until=None) -> list[Window]:
         wanted = Filter(since, until, tuple(Condition("data", (phrase,)) for phrase in phrases))
@@ -281,6 +284,43 @@ def test_a_block_that_has_grown_is_cut(store):
     assert sum(block["count"] for block in store.fresh()) >= 240
 
 
+def test_blocks_that_were_made_by_other_rules_are_not_believed_and_made_again(store):
+    store.insert(*many(60))
+    store.build()
+    store.blocks.update_many({}, {"$set": {"state": "fresh 0", "words": bytes(10), "count": 7}})
+
+    store.check("alpha")
+    assert store.counts.count(Filter()).count == 60
+    store.insert(entry(5.5, "needle"))
+    store.builder = store.new_builder()
+    store.build()
+    store.check("alpha", "needle")
+    assert {block["state"] for block in store.blocks.find()} == {FRESH}
+
+
+def test_a_text_that_is_no_unicode_stops_nothing(store):
+    store.insert(*many(60))
+    document = document_of(entry(5.5, "needle"))
+    broken = bson.encode(document).replace(b"needle", b"needl\xff")
+    store.log._collection.insert_one(RawBSONDocument(broken))
+
+    store.build()
+
+    store.check("alpha")
+    assert store.fresh()
+
+
+def test_a_search_whose_time_is_spent_says_so(store):
+    store.insert(*many(100))
+    store.build()
+    late = Budget(0.0)
+
+    with pytest.raises(SpentError):
+        list(store.index(Filter(conditions=(Condition("data", ("alpha",)),)), order="newest", budget=late))
+    with pytest.raises(DeadlineError):
+        MongoCounts(store.client, seconds=0.0).count(Filter())
+
+
 def test_entries_of_one_millisecond_stay_together(store):
     store.insert(*(entry(5, f"word{number}") for number in range(150)), *many(60, first=6))
 
@@ -356,7 +396,7 @@ def test_a_keeper_that_is_killed_anywhere_leaves_nothing_wrong(store, monkeypatc
     store.build()
 
     store.check("needle", "alpha", "absent")
-    assert {block["state"] for block in store.blocks.find()} == {"fresh"}
+    assert {block["state"] for block in store.blocks.find()} == {FRESH}
     assert store.counts.count(Filter()).count == len(store.entries)
 
 
@@ -418,6 +458,20 @@ def test_a_keeper_that_slept_through_its_lease_spoils_nothing(store, monkeypatch
     store.build()
     store.check("needle", "alpha")
     assert store.counts.count(Filter()).count == 101
+
+
+def test_what_a_keeper_read_is_not_written_into_the_claim_of_the_one_that_took_over(store):
+    store.insert(*many(100))
+    window, other = Window(UNDATED.until, START + timedelta(seconds=20)), store.new_builder()
+    claim = store.builder._claim(window)
+    contents = store.builder._read(claim)
+    store.insert(entry(5.5, "needle"))
+    other._found()
+    assert other._claim(window)
+
+    assert not store.builder._finish(claim, contents)
+
+    store.check("needle")
 
 
 def test_blocks_that_overlap_are_believed_once_and_cleared_away(store):
