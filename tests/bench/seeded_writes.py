@@ -56,10 +56,8 @@ def _compared(bench: Bench, door: Door, system: System, store: Store) -> list[Ro
 def _row(name: str, door: Door, samples: list[Sample], facts: Facts, compared: float | None) -> Row:
     middle = median_sample(samples)
     rates = [sample.rate * door.entries for sample in samples]
-    # a bulk writer that is told to wait, and waits, is no fault
-    errors = middle.errors - middle.pushed_back
     return judged(
-        name, CONCURRENCY, rates, door.unit, yardstick_value=compared, errors=errors, latency=middle, facts=facts
+        name, CONCURRENCY, rates, door.unit, yardstick_value=compared, errors=middle.errors, latency=middle, facts=facts
     )
 
 
