@@ -1,9 +1,11 @@
-"""Users and what is told about their logins. No I/O."""
+"""Users, and what is told about them and their logins. No I/O."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from protos.limits import AUDIT
 
 # bcrypt reads no further.
 MAX_PASSWORD_BYTES = 72
@@ -38,15 +40,20 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class LogEvent:
-    """Something for the log, told to the rest of the system as a message."""
+    """Something for the log, told to the rest of the system as a message. Of the category `audit` it is kept for good."""
 
     level: str
     data: str
     name: str = EVENT_NAME
+    category: str = AUDIT
 
 
 def logged_in(user: User) -> LogEvent:
     return LogEvent("INFO", f"{user.email} logged in")
+
+
+def user_created(user: User) -> LogEvent:
+    return LogEvent("INFO", f"user {user.email} was created")
 
 
 def login_refused(email: str) -> LogEvent:

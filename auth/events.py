@@ -43,6 +43,7 @@ def as_message(event: LogEvent, clock: Clock) -> Message:
         "request_id": bound.request_id if bound else "",
         "trace_id": bound.trace_id if bound else "",
         "timestamp": clock.now(),
+        "category": event.category,
     }
     return Message(
         LOGS_EXCHANGE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import NoReturn
 
-from auth.domain import NewUser, User, logged_in, login_refused
+from auth.domain import NewUser, User, logged_in, login_refused, user_created
 from auth.ports import Passwords, Store
 from common.errors import TooManyError, UnauthenticatedError
 
@@ -60,7 +60,9 @@ class Registration:
         self._passwords = passwords
 
     def register(self, email: str, password: str, *, first_name: str, last_name: str, active: bool) -> User:
-        """Raises ConflictError when the e-mail is taken."""
+        """Records it. Raises ConflictError when the e-mail is taken."""
         user = NewUser(email, first_name, last_name, active, self._passwords.hash(password))
         with self._store.begin() as unit:
-            return unit.users.add(user)
+            added = unit.users.add(user)
+            unit.events.record(user_created(added))
+        return added

@@ -16,7 +16,7 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from common.clock import Clock
-from common.mongo import Document
+from common.mongo import Document, mongo_may_be_away
 from logger.audit import seal
 from logger.mongo.audit_trail import CHAIN, INDEXES, MongoAuditTrail, document_of
 from logger.mongo.canonical import READING, hash_of
@@ -52,7 +52,11 @@ class AuditSealer:
         return {"sealed": self._sealed, "refused": self._refused}
 
     def step(self) -> bool:
-        """Seals one portion. Raises pymongo's errors and UnavailableError; nothing is lost or sealed twice then."""
+        """Seals one portion. Raises UnavailableError; nothing is lost or sealed twice then."""
+        with mongo_may_be_away("the log store's database cannot be used now"):
+            return self._step()
+
+    def _step(self) -> bool:
         if not self._prepared:
             self._chain.create_indexes(list(INDEXES))
             self._prepared = True

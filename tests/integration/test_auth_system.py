@@ -65,6 +65,7 @@ def test_every_attempt_reaches_the_log_store_with_its_request(system, log_docume
     document = eventually(lambda: log_documents.find_one({"request_id": request_id}), seconds=20)
     assert (document["name"], document["data"], document["level"]) == ("authentication", told, level)
     assert (document["service"], document["protocol"]) == ("auth", "amqp")
+    assert document["category"] == "audit"
 
 
 def test_a_login_needs_neither_rabbitmq_nor_logger_and_its_event_arrives_later(system, ready_dsn, log_documents):

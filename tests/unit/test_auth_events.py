@@ -28,6 +28,7 @@ def test_an_event_is_a_message_that_the_log_listener_and_a_go_listener_can_read(
         "request_id": "req-7",
         "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
         "timestamp": "2026-03-04T05:06:07Z",
+        "category": "audit",
     }
     assert list(body)[:2] == ["name", "data"]
 

@@ -116,7 +116,7 @@ def test_a_login_and_a_refusal_are_recorded_each_with_its_level(store, authentic
         LogEvent("WARNING", "login refused for known@example.com"),
         LogEvent("WARNING", "login refused for unknown@example.com"),
     ]
-    assert {event.name for event in store.events.recorded} == {"authentication"}
+    assert {(event.name, event.category) for event in store.events.recorded} == {("authentication", "audit")}
 
 
 def test_a_long_email_is_cut_in_the_record_of_its_refusal():
@@ -166,9 +166,10 @@ def test_a_login_succeeds_even_when_there_is_no_room_for_a_new_hash(store, passw
     assert store.users.rows[user.id] == user
 
 
-def test_a_new_user_can_log_in(store, passwords, authentication):
+def test_a_new_user_can_log_in_and_is_recorded(store, passwords, authentication):
     Registration(store, passwords).register("new@example.com", "longenough", first_name="N", last_name="U", active=True)
 
+    assert store.events.recorded == [LogEvent("INFO", "user new@example.com was created")]
     assert authentication.login("new@example.com", "longenough").first_name == "N"
 
 
@@ -179,3 +180,4 @@ def test_an_email_is_taken_whatever_its_case(store, passwords):
         Registration(store, passwords).register(
             "TAKEN@example.com", "longenough", first_name="", last_name="", active=True
         )
+    assert store.events.recorded == []
