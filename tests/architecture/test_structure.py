@@ -69,6 +69,7 @@ def test_only_settings_read_the_environment():
         (r"psycopg2\.connect\(", "connect_timeout="),
         (r"MongoClient\(", "serverSelectionTimeoutMS="),
         (r"= Connection\($", "connect_timeout="),
+        (r"HTTPConnection\([^)]", "timeout="),
     ],
 )
 def test_every_network_call_names_its_limit(call, limit):
