@@ -23,6 +23,7 @@ _PAGE = 50
 _WARM_UP = 5
 _CHUNK = 1 << 18
 _EXPORTED_PART = 4
+_NOTHING = Facts()
 
 
 def rows(bench: Bench) -> Iterator[Row]:
@@ -52,18 +53,21 @@ def _questions(bench: Bench, caller: Caller, asker: Asker) -> Iterator[Row]:
     for group, made in (("search-pages", asker.pages), ("search-words", asker.words)):
         if bench.plan.wants(group):
             for name, questions in made().items():
-                yield _timed(name, caller, questions)
+                yield _timed(bench, name, caller, questions)
 
 
-def _timed(name: str, caller: Caller, questions: list[Question]) -> Row:
+def _timed(bench: Bench, name: str, caller: Caller, questions: list[Question]) -> Row:
     """The value is the 95th percentile."""
     for question in questions[:_WARM_UP]:
         caller.ask(question.target)
-    return _of(name, sample_of(caller, questions))
+    spent = processes.cpu_seconds(bench.target.system)
+    sample = sample_of(caller, questions)
+    used = processes.spent_between(spent, processes.cpu_seconds(bench.target.system))
+    return _of(name, sample, Facts(cpu_s=used))
 
 
-def _of(name: str, sample: Sample) -> Row:
-    return judged(name, 1, [sample.p95_ms], "ms", errors=sample.errors, latency=sample)
+def _of(name: str, sample: Sample, facts: Facts = _NOTHING) -> Row:
+    return judged(name, 1, [sample.p95_ms], "ms", errors=sample.errors, latency=sample, facts=facts)
 
 
 def _depth(bench: Bench, caller: Caller, asker: Asker, seeded: Seeded) -> Iterator[Row]:
@@ -111,11 +115,11 @@ def _counts(bench: Bench, caller: Caller, asker: Asker) -> Iterator[Row]:
     if not bench.plan.wants("search-counts"):
         return
     few = max(3, bench.plan.search_requests // 4)
-    yield _timed("histogram 24 h", caller, asker.histograms(few, {}))
-    yield _timed("histogram 24 h of errors", caller, asker.histograms(few, {"level": "ERROR"}))
-    yield _timed("histogram 24 h of a service", caller, asker.histograms(few // 5 + 2, {"service": "auth"}))
-    yield _timed("count 24 h", caller, asker.whole(COUNT, few))
-    yield _timed("facets 24 h", caller, asker.whole(FACETS, few))
+    yield _timed(bench, "histogram 24 h", caller, asker.histograms(few, {}))
+    yield _timed(bench, "histogram 24 h of errors", caller, asker.histograms(few, {"level": "ERROR"}))
+    yield _timed(bench, "histogram 24 h of a service", caller, asker.histograms(few // 5 + 2, {"service": "auth"}))
+    yield _timed(bench, "count 24 h", caller, asker.whole(COUNT, few))
+    yield _timed(bench, "facets 24 h", caller, asker.whole(FACETS, few))
 
 
 def _exports(bench: Bench, recipe: Recipe) -> Iterator[Row]:
