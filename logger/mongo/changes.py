@@ -166,7 +166,10 @@ class MongoHistory:
         """As long as MongoDB keeps the snapshot, five minutes by default; then GoneError."""
         while self._keys:
             keys, self._keys = self._keys[:_HISTORY_BATCH], self._keys[_HISTORY_BATCH:]
-            found = {document["_id"]: document for document in self._all({"_id": {"$in": keys}})}
+            try:
+                found = {document["_id"]: document for document in self._all({"_id": {"$in": keys}})}
+            except ExecutionTimeout as error:
+                raise UnavailableError("the log store's database is too slow now") from error
             yield [self._change(found[key]) for key in keys]
 
     def close(self) -> None:
@@ -202,7 +205,8 @@ class MongoHistory:
         keys: list[Any] = []
         budget = Budget(_SCAN_SECONDS)
         try:
-            within = extent(self._collection, window, budget)
+            with _translated():
+                within = extent(self._collection, window, budget)
             if within is None:
                 return keys
 
