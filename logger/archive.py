@@ -104,11 +104,10 @@ def _is_sound(member: bytes) -> bool:
 
 
 def _write(file: int, at: int, data: bytes) -> None:
-    rest = memoryview(data)
+    done = 0
     try:
-        while rest:
-            written = os.pwrite(file, rest, at)
-            rest, at = rest[written:], at + written
+        while done < len(data):
+            done += os.pwrite(file, data[done:], at + done)
     except OSError:
         os.ftruncate(file, at)
         raise

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import os
 from datetime import UTC, datetime
+from secrets import token_hex
 
 import orjson
 import pytest
@@ -15,7 +16,7 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 def entry(text: str, moment: datetime = NOON):
-    return accept(Draft("name", text, id=f"id-{text}"), arrival("http", moment))
+    return accept(Draft("name", text, id=f"id-{text[:100]}"), arrival("http", moment))
 
 
 def texts(path) -> list[str]:
@@ -45,7 +46,8 @@ def test_each_day_of_the_entries_has_a_file_that_every_gzip_reads(files, path):
 def test_a_portion_that_a_crash_cut_short_is_cut_off_before_the_next(files, path, lost):
     files.append([entry("a")])
     whole = path.stat().st_size
-    files.append([entry("b")])
+    # much longer than what comes next, which must not merely lie over its beginning
+    files.append([entry("b"), *(entry(token_hex(100)) for _ in range(20))])
     os.truncate(path, path.stat().st_size - lost)
 
     files.append([entry("c")])
