@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import secrets
 import socket
@@ -73,6 +74,20 @@ def test_a_body_that_ends_before_its_length_is_refused(system, log_documents, se
 
     assert answer.startswith("HTTP/1.1 400")
     assert log_documents.count_documents({"name": name}) == 0
+
+
+def test_a_compressed_body_is_refused_unread_and_the_connection_goes_on(system, log_documents, service, name):
+    url = system.url(service, "/log" if service == "logger" else "/log-grpc")
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    with requests.Session() as session:
+        refused = session.post(
+            url, data=gzip.compress(entry(name, secrets.token_hex(200_000))), headers=headers, timeout=15
+        )
+        taken = session.post(url, data=entry(name), headers={"Content-Type": "application/json"}, timeout=15)
+
+    assert (refused.status_code, refused.headers["Accept-Encoding"]) == (415, "identity")
+    assert taken.status_code == 202
+    assert log_documents.count_documents({"name": name}) == 1
 
 
 def test_chunks_that_are_none_are_the_callers_fault(system, service):
