@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -9,14 +10,17 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 
-from common.errors import AppError
+from common.errors import AppError, DeadlineError, UnavailableError
 from logger.domain import LogEntry
 from logger.filters import Filter
-from logger.ports import LogReader, Position, Question
+from logger.ports import LogReader, Page, Position, Question
 
 # So many are read, and written as one piece, at a time: a few milliseconds, so that others have their turn in between.
 PORTION = 500
 PIECE_BYTES = 128 * 1024
+# For one portion, and the seconds in between.
+TRIES = 4
+PAUSE_SECONDS = 1.0
 # Who waits for a rare entry is told that the search goes on.
 SILENCE_SECONDS = 10.0
 SIGN_OF_LIFE = b"\n"
@@ -50,6 +54,7 @@ class Export:
         self.complete = False
         self._until: datetime | None = None
         self.reason = ""
+        self._pause = threading.Event()
 
     def begin(self) -> None:
         """Without an end of its own it ends at the entry that is the newest now, so that it comes to an end beside writers.
@@ -85,7 +90,7 @@ class Export:
     def _portions(self) -> Iterator[list[bytes]]:
         after: Position | None = None
         while True:
-            page = self._reader.page(Question(self._wanted, "oldest", PORTION, after))
+            page = self._page(Question(self._wanted, "oldest", PORTION, after))
             self.entries += len(page.entries)
             if page.entries:
                 self._until = page.entries[-1].created_at
@@ -93,6 +98,15 @@ class Export:
             after = page.following
             if after is None:
                 return
+
+    def _page(self, question: Question) -> Page:
+        """An hour's export does not end because the database changes its primary or is busy for a moment."""
+        for _ in range(TRIES - 1):
+            try:
+                return self._reader.page(question)
+            except (DeadlineError, UnavailableError):
+                self._pause.wait(PAUSE_SECONDS)
+        return self._reader.page(question)
 
     def _trailer(self) -> bytes:
         told: dict[str, object] = {"entries": self.entries, "complete": self.complete}

@@ -76,19 +76,29 @@ def test_it_ends_where_the_newest_entry_was_when_it_began(store):
 
 
 class Failing:
-    """A reader that is away after so many pages."""
+    """A reader that is away after so many pages, for so many questions."""
 
-    def __init__(self, store: MemoryLogStore, pages: int) -> None:
-        self.store, self.pages = store, pages
+    def __init__(self, store: MemoryLogStore, pages: int, failures: int = 1000) -> None:
+        self.store, self.pages, self.failures = store, pages, failures
 
     def page(self, question):
         self.pages -= 1
-        if self.pages < 0:
+        if self.pages < 0 and self.failures:
+            self.failures -= 1
             raise UnavailableError("the log store's database cannot be used now")
         return self.store.page(question)
 
 
-def test_an_export_that_breaks_off_says_how_far_it_came(store):
+def test_a_database_that_is_away_for_a_moment_ends_no_export(store, monkeypatch):
+    monkeypatch.setattr(exports, "PAUSE_SECONDS", 0.0)
+
+    lines, told = exported(Failing(store, 2, failures=3))
+
+    assert (len(lines), told) == (1200, {"entries": 1200, "complete": True})
+
+
+def test_an_export_that_breaks_off_says_how_far_it_came(store, monkeypatch):
+    monkeypatch.setattr(exports, "PAUSE_SECONDS", 0.0)
     lines, told = exported(Failing(store, 3))
 
     assert told == {
