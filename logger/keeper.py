@@ -17,9 +17,13 @@ from common.background import BackgroundWork, Rhythm
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE_SECONDS = 15.0
-# From so many entries a second on the store counts as busy, and the keeper rests nine times as long as it worked.
+# From so many entries a second on the store counts as busy. The keeper then rests nine times as long as it computed, and at least twice as
+# long as it took, during which it may have kept the database at work.
 BUSY_RATE = 200.0
 BUSY_REST = 9.0
+BUSY_PAUSE = 2.0
+# A step that took long for once, or had to wait for others, is no reason to do nothing for a minute.
+LONGEST_REST_SECONDS = 2.0
 SAMPLE_SECONDS = 1.0
 
 
@@ -59,8 +63,8 @@ class Pace:
         self._sample: tuple[float, int] | None = None
         self._busy = False
 
-    def rest(self, worked: float) -> float:
-        """The seconds to rest after so many seconds of work."""
+    def rest(self, computed: float, took: float) -> float:
+        """The seconds to rest after work that took so many seconds, of which it computed for `computed`."""
         now = self._clock()
         if self._sample is None or now - self._sample[0] >= SAMPLE_SECONDS:
             count = self._stored()
@@ -68,7 +72,7 @@ class Pace:
                 then, before = self._sample
                 self._busy = abs(count - before) / (now - then) >= BUSY_RATE
             self._sample = now, count
-        return worked * BUSY_REST if self._busy else 0.0
+        return min(max(computed * BUSY_REST, took * BUSY_PAUSE), LONGEST_REST_SECONDS) if self._busy else 0.0
 
 
 class _Turns:
@@ -121,9 +125,9 @@ class Keeper:
         with self._turn:
             if self._stopping.is_set() or not self._lease.held():
                 return False
-            began = time.monotonic()
+            began, computed = time.monotonic(), time.thread_time()
             more = chore.step()
-            rest = self._pace.rest(time.monotonic() - began)
+            rest = self._pace.rest(time.thread_time() - computed, time.monotonic() - began)
             # the rest is taken with the turn in hand, or the other chores would use it up
             self._stopping.wait(rest)
         return more

@@ -67,7 +67,6 @@ class BlockBuilder:
         self._clock = clock
         self._settling = settling
         self._gaps: deque[Gap] = deque()
-        self._prepared = False
         self._audited = float("-inf")
         self._end = UNDATED.until
         self._caught_up = False
@@ -83,9 +82,6 @@ class BlockBuilder:
             return self._step()
 
     def _step(self) -> bool:
-        if not self._prepared:
-            self._blocks.create_indexes(INDEXES)
-            self._prepared = True
         if not self._gaps:
             self._gaps = self._found()
         built = bool(self._gaps) and self._built_in(self._gaps.popleft())
@@ -101,6 +97,7 @@ class BlockBuilder:
         now = time.monotonic()
         gaps: deque[Gap] = deque()
         if stale or now - self._audited >= AUDIT_SECONDS:
+            self._blocks.create_indexes(INDEXES)
             gaps.extend(self._between_blocks())
             self._audited = now
         settled = self._settled()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import requests
 
 from common.errors import UnavailableError
-from logger.keeper import BUSY_REST, Chore, Keeper, Pace
+from logger.keeper import BUSY_PAUSE, BUSY_REST, LONGEST_REST_SECONDS, Chore, Keeper, Pace
 from logger.keeper_health import HealthServer, readiness
 from tests.services import free_port
 from tests.waiting import eventually
@@ -121,11 +121,14 @@ def test_a_chore_that_always_has_more_lets_the_others_have_their_turn():
 
 
 def test_the_keeper_rests_while_entries_come_in_fast_and_only_then():
-    moments = iter([0.0, 2.0, 4.0, 6.0])
+    moments = iter([0.0, 2.0, 4.0, 4.1, 4.2, 6.0])
     counts = iter([0, 10, 10_000, 10_010])
     pace = Pace(lambda: next(counts), clock=lambda: next(moments))
 
-    assert [pace.rest(0.1) for _ in range(4)] == [0.0, 0.0, 0.1 * BUSY_REST, 0.0]
+    assert [pace.rest(0.1, 0.2) for _ in range(3)] == [0.0, 0.0, 0.1 * BUSY_REST]
+    assert pace.rest(0.01, 0.5) == 0.5 * BUSY_PAUSE
+    assert pace.rest(0.1, 100.0) == LONGEST_REST_SECONDS
+    assert pace.rest(0.1, 0.2) == 0.0
 
 
 def test_readiness_names_the_work_and_what_is_down_without_a_drivers_text():
