@@ -128,6 +128,7 @@ class Feed:
         self._joining: list[Subscription] = []
         self._joined: list[Subscription] = []
         self._running = False
+        self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
 
     def join(self, wanted: Filter) -> Subscription:
@@ -137,7 +138,8 @@ class Feed:
             self._joining.append(subscription)
             if not self._running and not self._stopping.is_set():
                 self._running = True
-                threading.Thread(target=self._run, name="feed", daemon=True).start()
+                self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+                self._thread.start()
         return subscription
 
     def leave(self, subscription: Subscription) -> None:
@@ -147,7 +149,10 @@ class Feed:
                     members.remove(subscription)
 
     def stop(self) -> None:
+        """Waits for the end of what is being read, so that nothing stays open in the store."""
         self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(2 * _WAIT_SECONDS)
 
     def __len__(self) -> int:
         return len(self._joining) + len(self._joined)
