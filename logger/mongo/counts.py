@@ -15,7 +15,8 @@ from logger.filters import Filter
 from logger.mongo.asking import answered, extent
 from logger.mongo.conditions import created_within, query_of
 from logger.mongo.documents import COLLECTION
-from logger.mongo.indexes import hinted, index_for
+from logger.mongo.gathering import level_branches
+from logger.mongo.indexes import BY_LEVEL, hinted, index_for
 from logger.mongo.marks import COLLECTION as BLOCKS
 from logger.mongo.marks import FRESH
 from logger.mongo.sums import CountSum, FacetSum, HistogramSum, Sum
@@ -61,13 +62,17 @@ class MongoCounts:
 
     def look(self, wanted: Filter, total: Sum, window: Window, max_time_ms: int) -> list[Document]:
         """What the database counts of the entries in the window."""
-        match = {**query_of(wanted), **created_within(window)}
+        index, time = index_for(wanted), created_within(window)
+        match = {**query_of(wanted), **time}
+        if index == BY_LEVEL:
+            # by one $in, which is not the index's own, MongoDB would read all of it
+            match["$or"] = [{**branch, **time} for branch in level_branches(wanted)]
 
         def ask(hint: str | None) -> list[Document]:
             options: Document = {"hint": hint} if hint else {}
             return list(self._logs.aggregate([{"$match": match}, *total.pipeline()], maxTimeMS=max_time_ms, **options))
 
-        return hinted(ask, index_for(wanted))
+        return hinted(ask, index)
 
     def extent(self, window: Window, budget: Budget) -> Window | None:
         return extent(self._logs, window, budget)

@@ -26,7 +26,7 @@ class Gathering:
         self._collection = collection
         self._index = index_for(question.filter)
         self._conditions = query_of(question.filter)
-        self._branches = _branches(question.filter) if self._index == BY_LEVEL else []
+        self._branches = level_branches(question.filter) if self._index == BY_LEVEL else []
         self._limit = question.limit
         self._after = question.after
         newest = question.order == "newest"
@@ -85,7 +85,7 @@ class Gathering:
         self._room = room
 
 
-def _branches(wanted: Filter) -> list[Document]:
+def level_branches(wanted: Filter) -> list[Document]:
     """One for each level: what MongoDB finds by them it merges in order; by one $in it would read and sort all of these levels."""
     # each with all that the index knows, to be looked up there
     known = query_of(Filter(conditions=tuple(each for each in wanted.conditions if each.field in {"name", "service"})))
