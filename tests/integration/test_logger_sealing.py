@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pymongo.errors import DuplicateKeyError
@@ -18,7 +18,7 @@ from logger.filters import Condition, Filter
 from logger.mongo.audit_trail import document_of, link_of
 from logger.mongo.reader import MongoLogReader
 from logger.mongo.retention import MongoShelf
-from logger.ports import Question
+from logger.ports import Position, Question
 from logger.retention import Rules
 from logger.sweep import Sweep
 from tests.audit import Trail, audited, key, own_trail, where
@@ -65,6 +65,10 @@ def test_retention_deletes_no_audit_entry_by_age_or_by_size(trail):
         pass
 
     assert {each["event_id"] for each in trail.logs.find()} == {f"old-{each}" for each in range(5)}
+    shelf = MongoShelf(trail.client)
+    found = shelf.walk(Position(datetime(2019, 1, 1, tzinfo=UTC), "0" * 24), datetime(2021, 1, 1, tzinfo=UTC), 100)
+    assert [each.kept for each in found] == [True] * 5
+    assert shelf.delete([each.place for each in found]) == 0
     assert trail.fault() is None
 
 
