@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from logger.domain import LogEntry
-from logger.filters import Filter
 from logger.ports import Bar
-from logger.questions import HistogramAsked, in_words
+from logger.query.filters import Filter
+from logger.query.questions import HistogramAsked, in_words
 from logger.search import Counted, Drawn, Found, Ranked
 from protos.limits import LEVELS
 

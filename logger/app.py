@@ -19,15 +19,14 @@ from common.rpc.tcp_server import Limits, TcpServer
 from common.web.app import create_flask
 from common.web.health import Check, examine
 from logger.audit import HeadSource
-from logger.changes import ChangeLog
-from logger.feed import Feed
 from logger.grpc_questions import GrpcQuestions
 from logger.grpc_servicer import SERVICE_NAME, LogServicer
 from logger.grpc_tail import GrpcTail
-from logger.memory import MemoryLogStore
-from logger.memory_changes import MemoryChangeLog
-from logger.memory_heads import MemoryHeads
-from logger.memory_rules import MemoryRules
+from logger.keeping.retention import RulesStore
+from logger.memory.changes import MemoryChangeLog
+from logger.memory.heads import MemoryHeads
+from logger.memory.rules import MemoryRules
+from logger.memory.store import MemoryLogStore
 from logger.mongo.audit_trail import MongoAuditTrail
 from logger.mongo.blocks import BlockIndex
 from logger.mongo.changes import MongoChangeLog
@@ -36,7 +35,6 @@ from logger.mongo.reader import MongoLogReader
 from logger.mongo.retention import MongoRules
 from logger.mongo.store import MongoLogStore
 from logger.ports import LogCounter, LogReader, LogStore
-from logger.retention import RulesStore
 from logger.routes.audit import audit_blueprint
 from logger.routes.counting import counting_blueprint
 from logger.routes.reading import reading_blueprint
@@ -49,7 +47,9 @@ from logger.rpc_sessions import SniffingSession
 from logger.search import LogSearch
 from logger.service import LogService
 from logger.settings import LoggerSettings
-from logger.tail import Tail
+from logger.tailing.changes import ChangeLog
+from logger.tailing.feed import Feed
+from logger.tailing.tail import Tail
 from logger.writer import LogWriter
 from protos import logs_pb2_grpc
 

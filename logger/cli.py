@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _told(error: AppError, options: argparse.Namespace) -> str:
-    from logger.language import QueryError, pointed
+    from logger.query.language import QueryError, pointed
 
     text = " ".join(getattr(options, "query", []))
     if isinstance(error, QueryError):

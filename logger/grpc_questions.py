@@ -14,7 +14,7 @@ from common.clock import Clock
 from common.errors import InvalidError, Problem, TooManyError
 from logger.answers import moment_text
 from logger.domain import LogEntry
-from logger.questions import read_count, read_page
+from logger.query.questions import read_count, read_page
 from logger.search import LogSearch
 from protos import logs_pb2
 
@@ -73,7 +73,7 @@ def _time_for(call: grpc.ServicerContext) -> float | None:
 
 
 def filter_values(wanted: logs_pb2.LogFilter) -> dict[str, Any]:
-    """The members that are set, as `logger/language.py` takes them. Raises InvalidError."""
+    """The members that are set, as `logger/query/language.py` takes them. Raises InvalidError."""
     values: dict[str, Any] = {}
     for field, value in wanted.ListFields():
         values[field.name] = value if isinstance(value, str) else list(value)

@@ -13,9 +13,9 @@ from common.clock import Clock
 from common.web.sse import KEEP_ALIVE_SECONDS
 from logger.answers import moment_text
 from logger.grpc_questions import entry_message, filter_values
-from logger.places import Live, sealed
-from logger.tail import Entries, Idle, Missed, Signal, Tail
-from logger.tail_request import read_tail
+from logger.tailing.places import Live, sealed
+from logger.tailing.request import read_tail
+from logger.tailing.tail import Entries, Idle, Missed, Signal, Tail
 from protos import logs_pb2
 
 

@@ -13,9 +13,10 @@ from common.clock import SystemClock
 from common.lifecycle import Lifecycle
 from common.logs import configure
 from common.mongo import Document, check_mongo, create_mongo, mongo_may_be_away
-from logger.archive import DayFiles
-from logger.keeper import Chore, Keeper, Pace
-from logger.keeper_health import HealthServer, Progress
+from logger.keeping.archive import DayFiles
+from logger.keeping.health import HealthServer, Progress
+from logger.keeping.keeper import Chore, Keeper, Pace
+from logger.keeping.sweep import Sweep
 from logger.mongo.building import BlockBuilder
 from logger.mongo.documents import COLLECTION
 from logger.mongo.lease import MongoLease
@@ -23,7 +24,6 @@ from logger.mongo.marks import BlockMarks
 from logger.mongo.retention import MongoRules, MongoShelf
 from logger.mongo.sealing import AuditSealer
 from logger.settings import LoggerSettings
-from logger.sweep import Sweep
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
 from logger.domain import LogEntry
-from logger.filters import Filter
+from logger.query.filters import Filter
 
 Order = Literal["newest", "oldest"]
 

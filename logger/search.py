@@ -10,11 +10,11 @@ import orjson
 
 from common.gate import Gate
 from common.ids import object_id_hex
-from logger.cursors import Cursor, fingerprint, sealed
 from logger.domain import LogEntry
-from logger.filters import DATA, FIELDS, Condition, Filter
 from logger.ports import Bar, Count, Facets, Histogram, LogCounter, LogReader, Page, Position, Question
-from logger.questions import FacetsAsked, HistogramAsked, PageAsked, bucket_start
+from logger.query.cursors import Cursor, fingerprint, sealed
+from logger.query.filters import DATA, FIELDS, Condition, Filter
+from logger.query.questions import FacetsAsked, HistogramAsked, PageAsked, bucket_start
 
 # Questions under way in one process, so that writing keeps most of it, and those that wait for their turn, for so many seconds.
 QUESTIONS = 8

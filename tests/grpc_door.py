@@ -5,16 +5,16 @@ from __future__ import annotations
 import threading
 
 from common.clock import Clock, SystemClock
-from logger.feed import Feed
 from logger.grpc_questions import GrpcQuestions
 from logger.grpc_servicer import LogServicer
 from logger.grpc_tail import GrpcTail
-from logger.memory import MemoryLogStore
-from logger.memory_changes import MemoryChangeLog
+from logger.memory.changes import MemoryChangeLog
+from logger.memory.store import MemoryLogStore
 from logger.ports import EntryWriter
 from logger.search import LogSearch
 from logger.service import LogService
-from logger.tail import Tail
+from logger.tailing.feed import Feed
+from logger.tailing.tail import Tail
 
 
 def servicer_for(

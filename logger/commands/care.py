@@ -11,11 +11,11 @@ from common.errors import InvalidError
 from logger.commands import terminal
 from logger.commands.codes import FOUND, NOT_FOUND
 from logger.commands.store import opened
+from logger.keeping.retention import Rules, read_rules, rules_as_json
 from logger.mongo.asking import answered
 from logger.mongo.documents import COLLECTION
 from logger.mongo.indexes import check_indexes
 from logger.mongo.retention import MongoRules, MongoShelf
-from logger.retention import Rules, read_rules, rules_as_json
 from logger.settings import LoggerSettings
 
 _COLOURS = {"present": "green", "missing": "red", "different": "red", "unknown": "yellow"}

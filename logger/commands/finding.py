@@ -17,9 +17,9 @@ from logger.commands.codes import FOUND, NOT_FOUND
 from logger.commands.events import Event, events
 from logger.commands.store import opened, reader_of, wanted_of
 from logger.domain import LogEntry
-from logger.exports import line_of
 from logger.ports import Order, Position, Question
 from logger.settings import LoggerSettings
+from logger.transfer.exports import line_of
 
 PAGE = 1_000
 COLOURS = {"DEBUG": "grey", "INFO": "green", "WARNING": "yellow", "ERROR": "red", "CRITICAL": "alarm"}

@@ -17,11 +17,11 @@ from logger.commands import terminal
 from logger.commands.codes import FOUND, MISUSED, NOT_FOUND
 from logger.commands.store import opened, reader_of, wanted_of
 from logger.domain import arrival
-from logger.exports import Export, gzipped
-from logger.imports import Import, Report
 from logger.mongo.imports import ForeignCollection, MongoCheckpoints, MongoTarget
-from logger.ndjson import LinesFile
 from logger.settings import LoggerSettings
+from logger.transfer.exports import Export, gzipped
+from logger.transfer.imports import Import, Report
+from logger.transfer.ndjson import LinesFile
 
 
 def export(settings: LoggerSettings, options: argparse.Namespace) -> int:

@@ -10,10 +10,10 @@ from typing import Any
 from pymongo import MongoClient
 
 from common.mongo import Document, create_mongo
-from logger.filters import Filter
-from logger.language import filter_of
 from logger.mongo.blocks import BlockIndex
 from logger.mongo.reader import MongoLogReader
+from logger.query.filters import Filter
+from logger.query.language import filter_of
 from logger.settings import LoggerSettings
 
 

@@ -16,11 +16,11 @@ from pymongo.database import Database
 from pymongo.errors import ExecutionTimeout
 
 from common.mongo import Document
-from logger import bloom
-from logger.filters import DATA, Condition, Filter
+from logger.keeping import bloom
 from logger.mongo.marks import BY_STATE, COLLECTION, FRESH
 from logger.mongo.windows import BEGINNING, END, Budget, SpentError, Window, whole
 from logger.ports import Order
+from logger.query.filters import DATA, Condition, Filter
 
 INDEXES = [IndexModel([("state", 1), ("until", 1), ("_id", 1)], name=BY_STATE)]
 

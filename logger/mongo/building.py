@@ -45,7 +45,7 @@ class Claim(NamedTuple):
 
 
 class BlockBuilder:
-    """A Chore, see logger/keeper.py. `clock` tells the time, aware."""
+    """A Chore, see logger/keeping/keeper.py. `clock` tells the time, aware."""
 
     name = "blocks"
     look = LOOK_SECONDS

@@ -18,14 +18,14 @@ from pymongo.errors import ExecutionTimeout, OperationFailure, PyMongoError
 
 from common.errors import UnavailableError
 from common.mongo import Document
-from logger.changes import MAX_HISTORY, Batch, Change, GoneError
-from logger.filters import Filter
 from logger.mongo.asking import extent
 from logger.mongo.conditions import created_within, query_of
 from logger.mongo.documents import COLLECTION, entry_of
 from logger.mongo.windows import UNDATED, Budget, SpentError, Window, scan, whole
-from logger.places import Live, Moment, Past, unknown_place
 from logger.ports import Position
+from logger.query.filters import Filter
+from logger.tailing.changes import MAX_HISTORY, Batch, Change, GoneError
+from logger.tailing.places import Live, Moment, Past, unknown_place
 
 # Enough to share the cost of a step, and few enough that decoding them does not hold up the other requests of the process.
 BATCH = 200

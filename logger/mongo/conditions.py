@@ -12,9 +12,9 @@ from bson.regex import Regex
 
 from common.mongo import Document
 from logger.domain import is_unicode
-from logger.filters import DATA, FIELDS, Condition, Filter, Scalar
 from logger.mongo.documents import key_of
 from logger.mongo.windows import BEGINNING, END, Window
+from logger.query.filters import DATA, FIELDS, Condition, Filter, Scalar
 
 # Letters, digits and the underscore in PCRE, as \w is in Python.
 _WORD_CHARACTER = r"[\p{L}\p{N}_]"

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from bson import Binary
 
-from logger import bloom
+from logger.keeping import bloom
+from logger.keeping.tallies import Tally
 from logger.mongo.documents import text_of
 from logger.mongo.windows import Window
-from logger.tallies import Tally
 
 
 class Limits(NamedTuple):

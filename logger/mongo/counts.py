@@ -11,7 +11,6 @@ from pymongo.errors import ExecutionTimeout
 
 from common.errors import DeadlineError
 from common.mongo import Document
-from logger.filters import Filter
 from logger.mongo.asking import answered, extent
 from logger.mongo.conditions import created_within, query_of
 from logger.mongo.documents import COLLECTION
@@ -22,6 +21,7 @@ from logger.mongo.marks import FRESH
 from logger.mongo.sums import CountSum, FacetSum, HistogramSum, Sum
 from logger.mongo.windows import UNDATED, Budget, Candidates, SpentError, Window, scan, whole
 from logger.ports import Count, Facets, Histogram
+from logger.query.filters import Filter
 
 # A question that an index answers takes a few milliseconds; one that needs more than this is asked window by window.
 FIRST_TRY_MS = 150

@@ -10,12 +10,12 @@ from pymongo.cursor import Cursor
 from common.ids import object_id_hex
 from common.mongo import Document
 from logger.domain import LogEntry
-from logger.filters import Filter
 from logger.mongo.conditions import created_within, query_of
 from logger.mongo.documents import entry_of
 from logger.mongo.indexes import BY_LEVEL, hinted, index_for
 from logger.mongo.windows import MILLISECOND, UNDATED, Window
 from logger.ports import Page, Position, Question
+from logger.query.filters import Filter
 
 # A page ends before the limit when its entries are as large as this together.
 MAX_PAGE_BYTES = 16 * 1024 * 1024

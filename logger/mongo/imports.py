@@ -15,10 +15,10 @@ from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
 from common.errors import InvalidError, UnavailableError
 from common.mongo import Document, create_mongo
 from logger.domain import LogEntry
-from logger.imports import BATCH, Batch, Record
 from logger.mongo.asking import answered
 from logger.mongo.documents import COLLECTION
 from logger.mongo.store import MongoLogStore
+from logger.transfer.imports import BATCH, Batch, Record
 
 CHECKPOINTS = "log_imports"
 QUERY_MS = 30_000

@@ -12,8 +12,8 @@ from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
 from common.mongo import Document
-from logger.filters import Filter, at_least
 from logger.mongo.documents import UNSEALED
+from logger.query.filters import Filter, at_least
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ COLLECTION = "log_blocks"
 BY_STATE = "by_state"
 
 # What a block is: believed; being made; or to be made anew, when it is as good as none. A block that was made by other rules, of what a
-# word is and how its bits are laid out, is not believed: the number goes up with each change of `logger.bloom` or `folded_words`.
+# word is and how its bits are laid out, is not believed: the number goes up with each change of `logger.keeping.bloom` or `folded_words`.
 FRESH, BUILDING, STALE = f"fresh 1, Unicode {unidata_version}", "building", "stale"
 
 # Blocks are only made of times that lie so far back, ...

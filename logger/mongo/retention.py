@@ -11,12 +11,12 @@ from pymongo.collection import Collection
 
 from common.mongo import Document
 from logger.domain import LogEntry
+from logger.keeping.retention import Rules, read_rules, rules_as_json
+from logger.keeping.sweep import Candidate
 from logger.mongo.asking import answered
 from logger.mongo.documents import COLLECTION, entry_of
 from logger.mongo.indexes import NEWEST_FIRST, hinted
 from logger.ports import Position
-from logger.retention import Rules, read_rules, rules_as_json
-from logger.sweep import Candidate
 from protos.limits import AUDIT
 
 SETTINGS = "log_settings"

@@ -32,7 +32,7 @@ DUPLICATE_KEY = 11000
 
 
 class AuditSealer:
-    """A Chore, see logger/keeper.py."""
+    """A Chore, see logger/keeping/keeper.py."""
 
     name = "audit"
     look = LOOK_SECONDS

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from common.mongo import Document
-from logger.filters import Condition
+from logger.keeping.tallies import MINUTE_SECONDS, counts_of, minutes_of
 from logger.ports import Bar
-from logger.tallies import MINUTE_SECONDS, counts_of, minutes_of
+from logger.query.filters import Condition
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Of one window, the values that most entries have; beyond that many the least frequent are lost.

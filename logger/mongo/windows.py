@@ -21,8 +21,8 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from pymongo.errors import ExecutionTimeout
 
-from logger.filters import Filter
 from logger.ports import Order
+from logger.query.filters import Filter
 
 MILLISECOND = timedelta(milliseconds=1)
 # The ends of time. An entry without a time counts as created at the BEGINNING; a window that ends at the END has no upper bound.

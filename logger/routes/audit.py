@@ -6,7 +6,7 @@ from flask import Blueprint, Response, jsonify
 
 from common.web.access import Access, access
 from logger.audit import HeadSource, is_day
-from logger.parameters import Parameters
+from logger.query.parameters import Parameters
 from logger.routes.query_string import query_values
 
 DEFAULT_DAYS = 31

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, jsonify
 from common.clock import Clock
 from common.web.access import Access, access
 from logger.answers import count_as_json, facets_as_json, histogram_as_json
-from logger.questions import read_count, read_facets, read_histogram
+from logger.query.questions import read_count, read_facets, read_histogram
 from logger.routes.query_string import query_values
 from logger.search import LogSearch
 

@@ -1,4 +1,4 @@
-"""The query string as `logger/parameters.py` takes it."""
+"""The query string as `logger/query/parameters.py` takes it."""
 
 from __future__ import annotations
 

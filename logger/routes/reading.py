@@ -12,7 +12,7 @@ from common.errors import InvalidError, Problem
 from common.web.access import Access, access
 from common.web.reading import read_json_value
 from logger.answers import entry_as_json, page_as_json, trace_as_json
-from logger.questions import read_page, read_trace
+from logger.query.questions import read_page, read_trace
 from logger.routes.query_string import query_values
 from logger.search import LogSearch
 from logger.service import LogService

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, jsonify
 
 from common.web.access import Access, access
 from common.web.reading import read_json_value
-from logger.retention import RulesStore, read_rules, rules_as_json
+from logger.keeping.retention import RulesStore, read_rules, rules_as_json
 
 
 def retention_blueprint(rules: RulesStore) -> Blueprint:

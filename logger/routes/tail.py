@@ -15,11 +15,11 @@ from common.web.access import Access, access
 from common.web.sse import KEEP_ALIVE_SECONDS, MIMETYPE, comment, event, event_stream
 from common.web.streams import current_client
 from logger.answers import entry_as_json, moment_text
-from logger.changes import Change
-from logger.places import Live, sealed
 from logger.routes.query_string import query_values
-from logger.tail import Entries, Idle, Missed, Reading, Signal, Tail
-from logger.tail_request import read_tail
+from logger.tailing.changes import Change
+from logger.tailing.places import Live, sealed
+from logger.tailing.request import read_tail
+from logger.tailing.tail import Entries, Idle, Missed, Reading, Signal, Tail
 
 _ENTRIES = "/api/v1/logs"
 # What a question about missed entries does not take over.

@@ -11,10 +11,10 @@ from common.clock import Clock
 from common.errors import TooManyError
 from common.web.access import Access, access
 from common.web.streams import Account, Client, current_client
-from logger.exports import Export, gzipped
 from logger.ports import LogReader
-from logger.questions import read_count
+from logger.query.questions import read_count
 from logger.routes.query_string import query_values
+from logger.transfer.exports import Export, gzipped
 
 # Under way in one process; each is as much work as the process can do.
 EXPORTS = 2

@@ -9,7 +9,7 @@ import pytest
 
 from common.rpc import jsonrpc
 from logger.app import create_app
-from logger.memory import MemoryLogStore
+from logger.memory.store import MemoryLogStore
 from logger.rpc_methods import PAYLOAD
 from logger.settings import LoggerSettings
 from logger.writer import LogWriter

@@ -20,8 +20,7 @@ from common.errors import DeadlineError
 from common.ids import new_record_id
 from common.mongo import create_mongo
 from logger.domain import LogEntry
-from logger.filters import Condition, Filter
-from logger.memory_counts import count_of, facets_of, histogram_of
+from logger.memory.counts import count_of, facets_of, histogram_of
 from logger.mongo.blocks import BlockIndex
 from logger.mongo.building import BlockBuilder
 from logger.mongo.contents import Limits
@@ -31,6 +30,7 @@ from logger.mongo.lease import MongoLease
 from logger.mongo.marks import COLLECTION, FRESH, BlockMarks
 from logger.mongo.store import MongoLogStore
 from logger.mongo.windows import BEGINNING, END, UNDATED, Budget, SpentError, Window
+from logger.query.filters import Condition, Filter
 from tests.waiting import eventually
 
 SMALL = Limits(entries=20, words=60, characters=4_000)

@@ -14,15 +14,15 @@ from pymongo import MongoClient
 
 from common.clock import FixedClock
 from common.errors import UnavailableError
-from logger.archive import DayFiles
 from logger.domain import Draft, accept, arrival
+from logger.keeping.archive import DayFiles
+from logger.keeping.retention import SMALLEST_CAP, Rules
+from logger.keeping.sweep import EPOCH, Sweep
 from logger.mongo.indexes import prepare
 from logger.mongo.marks import BlockMarks
 from logger.mongo.retention import MongoRules, MongoShelf
 from logger.mongo.store import MongoLogStore
 from logger.ports import Position
-from logger.retention import SMALLEST_CAP, Rules
-from logger.sweep import EPOCH, Sweep
 from tests.waiting import eventually
 
 NOW = datetime.now(UTC).replace(microsecond=0)

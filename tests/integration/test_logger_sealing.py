@@ -14,13 +14,13 @@ from pymongo.errors import DuplicateKeyError
 
 from common.clock import SystemClock
 from logger.audit import seal
-from logger.filters import Condition, Filter
+from logger.keeping.retention import Rules
+from logger.keeping.sweep import Sweep
 from logger.mongo.audit_trail import document_of, link_of
 from logger.mongo.reader import MongoLogReader
 from logger.mongo.retention import MongoShelf
 from logger.ports import Position, Question
-from logger.retention import Rules
-from logger.sweep import Sweep
+from logger.query.filters import Condition, Filter
 from tests.audit import Trail, audited, key, own_trail, where
 from tests.system import ROOT
 

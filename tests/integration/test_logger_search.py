@@ -19,13 +19,13 @@ from pymongo.write_concern import WriteConcern
 from common.ids import object_id_hex
 from common.mongo import create_mongo
 from logger.domain import LogEntry
-from logger.filters import Condition, Filter
-from logger.memory import MemoryLogStore
+from logger.memory.store import MemoryLogStore
 from logger.mongo.documents import document_of, entry_of
 from logger.mongo.indexes import INDEXES, check_indexes, prepare
 from logger.mongo.reader import MongoLogReader
 from logger.mongo.windows import BEGINNING, Window
 from logger.ports import Page, Position, Question
+from logger.query.filters import Condition, Filter
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)

@@ -15,7 +15,7 @@ import pytest
 import requests
 from pymongo import MongoClient
 
-from logger.places import Live, opened, sealed
+from logger.tailing.places import Live, opened, sealed
 from protos import logs_pb2, logs_pb2_grpc
 from tests.outages import paused
 from tests.services import free_port, own_service

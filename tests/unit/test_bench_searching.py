@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from logger.language import filter_of
+from logger.query.language import filter_of
 from tests.bench import searching, tailing
 from tests.bench.asking import Caller, Question, sample_of
 from tests.bench.plan import SEARCH, plan

@@ -8,9 +8,9 @@ from secrets import token_hex
 import orjson
 import pytest
 
-from logger.archive import DayFiles
 from logger.domain import Draft, accept, arrival
-from logger.retention import ArchiveError
+from logger.keeping.archive import DayFiles
+from logger.keeping.retention import ArchiveError
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

@@ -10,8 +10,8 @@ import sys
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from logger import bloom
-from logger.filters import folded_words, phrase_pattern
+from logger.keeping import bloom
+from logger.query.filters import folded_words, phrase_pattern
 
 # Letters with more than two cases, with cases in other alphabets, or that grow when they change it; signs that join and part.
 TRICKY = "aAiIsSkKßẞſKÅåİıΣσςΐΐάιΙ\u0345ﬅﬆǅǆµμθϑΩωéé-_'. 09٣ⅧⅷⒶⓐ中\u0301\u200d"

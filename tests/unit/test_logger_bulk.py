@@ -8,7 +8,7 @@ import pytest
 
 from common.errors import TooManyError, UnavailableError
 from logger.app import create_app
-from logger.memory import MemoryLogStore
+from logger.memory.store import MemoryLogStore
 from logger.settings import LoggerSettings
 from protos.limits import MAX_BULK_BODY, MAX_ENTRIES
 

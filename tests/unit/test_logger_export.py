@@ -8,14 +8,14 @@ import orjson
 import pytest
 
 from common.errors import UnavailableError
-from logger import exports
 from logger.app import create_app
 from logger.domain import Draft, accept, arrival
-from logger.exports import SIGN_OF_LIFE, Export, gzipped, line_of
-from logger.filters import Condition, Filter
-from logger.memory import MemoryLogStore
+from logger.memory.store import MemoryLogStore
 from logger.ports import Page
+from logger.query.filters import Condition, Filter
 from logger.settings import LoggerSettings
+from logger.transfer import exports
+from logger.transfer.exports import SIGN_OF_LIFE, Export, gzipped, line_of
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from logger.domain import LogEntry
-from logger.filters import Condition, Filter, at_least
-from logger.memory import MemoryLogStore
+from logger.memory.store import MemoryLogStore
 from logger.ports import Page, Position, Question
+from logger.query.filters import Condition, Filter, at_least
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 

@@ -15,7 +15,7 @@ from common.errors import TooManyError, UnavailableError
 from common.rpc.grpc_server import GrpcServer, ServerOptions, build_server
 from common.rpc.grpc_watch import HealthWatch
 from logger.grpc_servicer import MAX_REFUSALS, SERVICE_NAME
-from logger.memory import MemoryLogStore
+from logger.memory.store import MemoryLogStore
 from logger.writer import LogWriter
 from protos import logs_pb2, logs_pb2_grpc
 from protos.limits import MAX_ENTRIES

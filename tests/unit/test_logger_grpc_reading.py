@@ -14,7 +14,7 @@ from common.errors import UnavailableError
 from common.rpc.grpc_server import ServerOptions, build_server
 from logger.domain import LogEntry
 from logger.grpc_servicer import SERVICE_NAME
-from logger.memory import MemoryLogStore
+from logger.memory.store import MemoryLogStore
 from logger.writer import LogWriter
 from protos import logs_pb2, logs_pb2_grpc
 from tests.grpc_door import servicer_for

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from logger.app import create_app
-from logger.memory import MemoryLogStore
+from logger.memory.store import MemoryLogStore
 from logger.settings import LoggerSettings
 
 

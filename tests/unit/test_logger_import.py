@@ -11,10 +11,10 @@ from bson import ObjectId
 from common.errors import InvalidError, UnavailableError
 from common.ids import object_id_hex
 from logger.domain import Draft, accept, arrival
-from logger.exports import line_of
-from logger.imports import BATCH, UNNAMED, Batch, Import, Record
-from logger.memory import MemoryLogStore
-from logger.ndjson import MAX_LINE, ImportFileError, LinesFile
+from logger.memory.store import MemoryLogStore
+from logger.transfer.exports import line_of
+from logger.transfer.imports import BATCH, UNNAMED, Batch, Import, Record
+from logger.transfer.ndjson import MAX_LINE, ImportFileError, LinesFile
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 ZERO = datetime(1, 1, 1, tzinfo=UTC)

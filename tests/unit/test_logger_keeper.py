@@ -8,8 +8,8 @@ from collections.abc import Callable
 import requests
 
 from common.errors import UnavailableError
-from logger.keeper import BUSY_PAUSE, BUSY_REST, LONGEST_REST_SECONDS, Chore, Keeper, Pace
-from logger.keeper_health import HealthServer, readiness
+from logger.keeping.health import HealthServer, readiness
+from logger.keeping.keeper import BUSY_PAUSE, BUSY_REST, LONGEST_REST_SECONDS, Chore, Keeper, Pace
 from tests.services import free_port
 from tests.waiting import eventually
 

@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from common.errors import InvalidError
-from logger.filters import MAX_CONDITIONS, MAX_VALUE_CHARACTERS, MAX_VALUES, Condition, Filter, at_least
-from logger.language import MAX_QUERY_CHARACTERS, MEMBERS, QueryError, filter_of, parse, pointed, render
+from logger.query.filters import MAX_CONDITIONS, MAX_VALUE_CHARACTERS, MAX_VALUES, Condition, Filter, at_least
+from logger.query.language import MAX_QUERY_CHARACTERS, MEMBERS, QueryError, filter_of, parse, pointed, render
 from protos.limits import LEVELS, PROTOCOLS
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, 123_456, tzinfo=UTC)

@@ -13,12 +13,12 @@ from common.clock import FixedClock
 from common.errors import AppError, InvalidError, MalformedError, TooManyError, UnavailableError
 from common.web.app import create_flask
 from logger.answers import moment_text
-from logger.cursors import Cursor, CursorError, fingerprint, opened, sealed
 from logger.domain import LogEntry
-from logger.filters import Condition, Filter
-from logger.memory import MemoryLogStore
+from logger.memory.store import MemoryLogStore
 from logger.ports import Bar, Count, Facets, Histogram, Page, Position
-from logger.questions import MAX_BARS, bucket_start, read_histogram, read_page
+from logger.query.cursors import Cursor, CursorError, fingerprint, opened, sealed
+from logger.query.filters import Condition, Filter
+from logger.query.questions import MAX_BARS, bucket_start, read_histogram, read_page
 from logger.routes.counting import counting_blueprint
 from logger.routes.reading import reading_blueprint
 from logger.search import MAX_PAGE_BYTES, QUESTIONS, WAITING, LogSearch

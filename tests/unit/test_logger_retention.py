@@ -7,9 +7,9 @@ import pytest
 from common.clock import FixedClock
 from common.errors import InvalidError, UnavailableError
 from logger.domain import Draft, accept, arrival
+from logger.keeping.retention import SMALLEST_CAP, ArchiveError, Rules, read_rules, rules_as_json
+from logger.keeping.sweep import EPOCH, PORTION, Candidate, Sweep
 from logger.ports import Position
-from logger.retention import SMALLEST_CAP, ArchiveError, Rules, read_rules, rules_as_json
-from logger.sweep import EPOCH, PORTION, Candidate, Sweep
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -16,7 +16,7 @@ from common.rpc import gob
 from common.rpc.calls import GoStruct, failure_kind
 from common.rpc.jsonrpc_client import JsonRpcClient
 from common.rpc.tcp_server import Limits, TcpServer
-from logger.memory import MemoryLogStore
+from logger.memory.store import MemoryLogStore
 from logger.rpc_methods import RpcMethods
 from logger.rpc_sessions import SniffingSession
 from logger.service import LogService

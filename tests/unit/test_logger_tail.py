@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from common.clock import FixedClock
 from common.errors import MalformedError, TooManyError, UnavailableError
 from common.ids import new_record_id
-from logger import feed as feed_module
-from logger.changes import Batch, Change, GoneError
 from logger.domain import LogEntry
-from logger.feed import MAX_BEHIND_ENTRIES, MAX_BEHIND_SECONDS, Feed, Subscription
-from logger.filters import Condition, Filter
-from logger.memory import MemoryLogStore
-from logger.memory_changes import MemoryChangeLog
-from logger.places import Live, Moment, Past, opened, sealed
+from logger.memory.changes import MemoryChangeLog
+from logger.memory.store import MemoryLogStore
 from logger.ports import Position
-from logger.tail import Caught, Entries, Idle, Missed, Reading, Signal, Tail
+from logger.query.filters import Condition, Filter
+from logger.tailing import feed as feed_module
+from logger.tailing.changes import Batch, Change, GoneError
+from logger.tailing.feed import MAX_BEHIND_ENTRIES, MAX_BEHIND_SECONDS, Feed, Subscription
+from logger.tailing.places import Live, Moment, Past, opened, sealed
+from logger.tailing.tail import Caught, Entries, Idle, Missed, Reading, Signal, Tail
 from tests.waiting import eventually
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)

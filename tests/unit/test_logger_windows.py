@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 from pymongo.errors import ExecutionTimeout
 
-from logger.filters import Filter
 from logger.mongo.windows import BEGINNING, END, FREE_SECONDS, Budget, SpentError, Window, scan, whole
+from logger.query.filters import Filter
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = Window(NOON - timedelta(days=1), NOON)

@@ -9,7 +9,7 @@ import pytest
 from common.combining import ITEM_OVERHEAD, Limits
 from common.errors import DeadlineError, TooManyError, UnavailableError
 from logger.domain import Draft, LogEntry, accept, arrival
-from logger.memory import MemoryLogStore
+from logger.memory.store import MemoryLogStore
 from logger.writer import LogWriter
 from tests.waiting import eventually
 

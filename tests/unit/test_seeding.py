@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from logger.domain import Draft, accept, arrival
-from logger.filters import folded_words
+from logger.query.filters import folded_words
 from protos.limits import LEVELS
 from tests.seeding import cli
 from tests.seeding.recipe import BATCH, Recipe

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from logger.domain import LogEntry
-from logger.filters import Filter
 from logger.ports import Bar, Count, Facets, Histogram
+from logger.query.filters import Filter
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from common.ids import object_id_hex
 from logger.domain import LogEntry
-from logger.filters import Filter
-from logger.memory_counts import count_of, facets_of, histogram_of
+from logger.memory.counts import count_of, facets_of, histogram_of
 from logger.ports import Count, Facets, Histogram, Page, Position, Question
+from logger.query.filters import Filter
 
 
 class MemoryLogStore:

@@ -13,9 +13,9 @@ from itertools import islice
 from typing import Final
 
 from common.errors import InvalidError, Problem
-from logger.filters import DATA, FIELDS, MAX_CONDITIONS, MAX_VALUES, Condition, Filter, Scalar, at_least
-from logger.query_text import MAX_QUERY_CHARACTERS, TIMES, QueryError, parse, pointed
-from logger.query_values import (
+from logger.query.filters import DATA, FIELDS, MAX_CONDITIONS, MAX_VALUES, Condition, Filter, Scalar, at_least
+from logger.query.text import MAX_QUERY_CHARACTERS, TIMES, QueryError, parse, pointed
+from logger.query.values import (
     ValueFault,
     check_path,
     distinct,

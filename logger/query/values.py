@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from common.ids import is_safe_id
-from logger.filters import MAX_VALUE_CHARACTERS, MAX_VALUES, Scalar
+from logger.query.filters import MAX_VALUE_CHARACTERS, MAX_VALUES, Scalar
 from protos.limits import AUDIT, LEVELS, MAX_FIELDS_DEPTH, MAX_KEY_CHARACTERS, PROTOCOLS
 from protos.rules import is_span_id, is_trace_id, level_of, moment_of
 

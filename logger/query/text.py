@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from common.errors import InvalidError, Problem
-from logger.filters import DATA, FIELDS, MAX_CONDITIONS, TEXT_FIELDS, Condition, Filter, Scalar, at_least
-from logger.query_values import (
+from logger.query.filters import DATA, FIELDS, MAX_CONDITIONS, TEXT_FIELDS, Condition, Filter, Scalar, at_least
+from logger.query.values import (
     UNSTORABLE,
     ValueFault,
     check_path,

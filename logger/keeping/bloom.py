@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import blake2b
 
-from logger.filters import folded_words
+from logger.query.filters import folded_words
 
 BYTES = 16 * 1024
 BITS = BYTES * 8

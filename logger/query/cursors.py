@@ -13,8 +13,8 @@ import struct
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from logger.filters import Filter
 from logger.ports import Order, Position
+from logger.query.filters import Filter
 
 _VERSION = 1
 # version, order, moment of the first page and created_at in milliseconds since 1970, key, fingerprint of the filter

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from logger.domain import LogEntry
-from logger.filters import Filter
-from logger.places import Live, Moment, Past
+from logger.query.filters import Filter
+from logger.tailing.places import Live, Moment, Past
 
 # Entries of a history.
 MAX_HISTORY = 1_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from logger.retention import Rules
+from logger.keeping.retention import Rules
 
 
 class MemoryRules:

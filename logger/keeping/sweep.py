@@ -14,8 +14,8 @@ from typing import NamedTuple, Protocol
 
 from common.clock import Clock
 from logger.domain import LogEntry
+from logger.keeping.retention import Rules
 from logger.ports import Position
-from logger.retention import Rules
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class RulesSource(Protocol):
 
 
 class Sweep:
-    """A Chore, see logger/keeper.py. Deleting twice, by two keepers, does no harm; at worst a file then has an entry twice."""
+    """A Chore, see logger/keeping/keeper.py. Deleting twice, by two keepers, does no harm; at worst a file then has an entry twice."""
 
     name = "retention"
     look = LOOK_SECONDS

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from logger.changes import MAX_HISTORY
-from logger.filters import Filter
-from logger.parameters import Parameters
+from logger.query.filters import Filter
+from logger.query.parameters import Parameters
+from logger.tailing.changes import MAX_HISTORY
 
 HISTORY = 100
 

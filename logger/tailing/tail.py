@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from common.clock import Clock
 from common.errors import MalformedError, TooManyError, UnavailableError
-from logger.changes import Change, ChangeLog, ChangeStream, GoneError, History
-from logger.feed import Feed, Skipped, Subscription
-from logger.filters import Filter
-from logger.places import Live, Past, Place, opened
+from logger.query.filters import Filter
+from logger.tailing.changes import Change, ChangeLog, ChangeStream, GoneError, History
+from logger.tailing.feed import Feed, Skipped, Subscription
+from logger.tailing.places import Live, Past, Place, opened
 
 MILLISECOND = timedelta(milliseconds=1)
 RETRY_SECONDS = 5

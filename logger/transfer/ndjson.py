@@ -16,7 +16,7 @@ from bson.errors import BSONError
 
 from common.errors import AppError, InvalidError
 from common.ids import derived_record_id
-from logger.imports import BATCH, Batch, Record
+from logger.transfer.imports import BATCH, Batch, Record
 from protos.limits import MAX_BULK_BODY
 
 _GZIP = b"\x1f\x8b"

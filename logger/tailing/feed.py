@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from common.errors import MalformedError, UnavailableError
-from logger.changes import Batch, Change, ChangeLog, GoneError
-from logger.filters import Filter
-from logger.places import Live
+from logger.query.filters import Filter
+from logger.tailing.changes import Batch, Change, ChangeLog, GoneError
+from logger.tailing.places import Live
 
 log = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from common.errors import AppError, InvalidError, MalformedError, Problem
-from logger.filters import FIELDS, Filter
-from logger.language import MEMBERS, filter_of
-from logger.query_values import shown, suggestion
+from logger.query.filters import FIELDS, Filter
+from logger.query.language import MEMBERS, filter_of
+from logger.query.values import shown, suggestion
 
 # More than these say nothing new, and each costs time.
 _MOST_UNKNOWN = 10

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from logger.domain import LogEntry
-from logger.exports import line_of
-from logger.retention import ArchiveError
+from logger.keeping.retention import ArchiveError
+from logger.transfer.exports import line_of
 
 log = logging.getLogger(__name__)
 

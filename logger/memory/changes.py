@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator, Sequence
 
 from common.ids import object_id_hex
-from logger.changes import MAX_HISTORY, Batch, Change
 from logger.domain import LogEntry
-from logger.filters import Filter
-from logger.memory import MemoryLogStore
-from logger.places import Live, Moment, Past, unknown_place
+from logger.memory.store import MemoryLogStore
 from logger.ports import Position
+from logger.query.filters import Filter
+from logger.tailing.changes import MAX_HISTORY, Batch, Change
+from logger.tailing.places import Live, Moment, Past, unknown_place
 
 _BATCH = 200
 _LOOK_SECONDS = 0.01

@@ -12,8 +12,8 @@ import orjson
 
 from common.errors import AppError, DeadlineError, UnavailableError
 from logger.domain import LogEntry
-from logger.filters import Filter
 from logger.ports import LogReader, Page, Position, Question
+from logger.query.filters import Filter
 
 # So many are read, and written as one piece, at a time: a few milliseconds, so that others have their turn in between.
 PORTION = 500

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, cast
 
 from common.errors import InvalidError, Problem
-from logger.cursors import Cursor, CursorError, opened, whole_milliseconds
 from logger.domain import LogEntry
-from logger.filters import Filter
-from logger.parameters import Parameters
 from logger.ports import Order, Question
+from logger.query.cursors import Cursor, CursorError, opened, whole_milliseconds
+from logger.query.filters import Filter
+from logger.query.parameters import Parameters
 from protos.rules import is_trace_id
 
 MAX_LIMIT = 1_000

@@ -1,0 +1,1 @@
+"""What the log store needs done in the background, and what it is made of; the keeper does it."""

@@ -1,0 +1,1 @@
+"""The log store in memory: for tests and for learning; gone with the process."""

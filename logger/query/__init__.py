@@ -1,0 +1,1 @@
+"""What may be asked of the log store: filters, the language for them, and questions as values. No I/O."""

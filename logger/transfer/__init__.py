@@ -1,0 +1,1 @@
+"""Many entries at a time, out of the log store and into it."""
