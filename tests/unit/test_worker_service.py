@@ -400,24 +400,25 @@ def test_an_unreadable_message_is_refused_at_once(desk):
 
 def test_a_delivery_of_an_old_channel_is_never_settled_on_a_new_one():
     desk = Desk(size=1)
-    gate, inside = threading.Event(), threading.Event()
+    gate, inside = threading.Event(), threading.Semaphore(0)
     write = desk.store.write
 
     def slow(entries):
-        inside.set()
+        inside.release()
         assert gate.wait(10)
         return write(entries)
 
     desk.store.write = slow
-    desk.deliver("a", "waits-behind-it")
-    assert inside.wait(10)
+    desk.deliver("a", "b", "waits-behind-them")
+    for _ in range(STORERS):
+        assert inside.acquire(timeout=10)
 
     desk.intake.begin(desk.woken.set)
-    desk.deliver("b")
+    desk.deliver("c")
     gate.set()
 
     desk.wait_settled([Settlement(1, multiple=True)])
-    assert list(desk.store.entries) == ["id-a", "id-b"]
+    assert set(desk.store.entries) == {"id-a", "id-b", "id-c"}
     assert desk.intake.in_hand() == 0
     desk.intake.stop()
 
