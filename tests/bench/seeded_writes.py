@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from tests.bench import processes, wrk
 from tests.bench.doors import DOORS, LOG_DOOR, Door, new_tag
@@ -29,43 +30,58 @@ def rows(bench: Bench) -> Iterator[Row]:
         yield from _compared(bench, door, system, store)
 
 
+@dataclass
+class _Side:
+    """All runs of a door on one of the two stores."""
+
+    samples: list[Sample] = field(default_factory=list)
+    cpu_s: dict[str, float] = field(default_factory=dict)
+    lost: int = 0
+
+    def run(self, bench: Bench, door: Door) -> None:
+        wrk.run(door.request(bench.target, new_tag()), CONCURRENCY, bench.plan.warm_up)
+        tag = new_tag()
+        spent = processes.cpu_seconds(bench.target.system)
+        sample = wrk.run(door.request(bench.target, tag), CONCURRENCY, bench.plan.seconds)
+        used = processes.spent_between(spent, processes.cpu_seconds(bench.target.system))
+        self.cpu_s = {name: round(self.cpu_s.get(name, 0.0) + used.get(name, 0.0), 2) for name in self.cpu_s | used}
+        self.samples.append(sample)
+        self.lost += bench.lost(tag, sample.acknowledged * door.entries, door.counted)
+
+
 def _compared(bench: Bench, door: Door, system: System, store: Store) -> list[Row]:
-    full, empty, lost = [], [], 0
-    used: dict[str, float] = {}
+    full, empty = _Side(), _Side()
     for _ in range(bench.plan.runs):
-        spent = processes.cpu_seconds(system)
-        sample, missing = _run(bench, door)
-        for part, seconds in processes.spent_between(spent, processes.cpu_seconds(system)).items():
-            used[part] = round(used.get(part, 0.0) + seconds, 2)
-        full.append(sample)
+        full.run(bench, door)
         with _as_before(system, store):
-            alone, more = _run(bench, door)
-        empty.append(alone)
-        lost += missing + more
-    memory = processes.pss_mib(system)
-    rate = statistics.median(sample.rate for sample in empty) * door.entries
-    return [
-        _row(f"{door.name} {name}", door, samples, facts, compared)
-        for name, samples, facts, compared in (
-            ("empty", empty, Facts(lost=0), None),
-            ("seeded", full, Facts(lost=lost, cpu_s=used, pss_mib=memory), rate),
-        )
-    ]
+            empty.run(bench, door)
+    compared = slowdown(full.samples, empty.samples)
+    return [_row(bench, f"{door.name} empty", door, empty), _row(bench, f"{door.name} seeded", door, full, compared)]
 
 
-def _row(name: str, door: Door, samples: list[Sample], facts: Facts, compared: float | None) -> Row:
-    middle = median_sample(samples)
-    rates = [sample.rate * door.entries for sample in samples]
+def slowdown(full: Sequence[Sample], empty: Sequence[Sample]) -> float | None:
+    """The median of the pairs, each measured within seconds; None when a door took nothing."""
+    if not all(sample.rate for sample in empty):
+        return None
+    return statistics.median(one.rate / other.rate for one, other in zip(full, empty, strict=True))
+
+
+def _row(bench: Bench, name: str, door: Door, side: _Side, compared: float | None = None) -> Row:
+    """`compared`: the row's ratio; the yardstick is what goes with it."""
+    middle = median_sample(side.samples)
+    rates = [sample.rate * door.entries for sample in side.samples]
+    yardstick = statistics.median(rates) / compared if compared else None
+    facts = Facts(lost=side.lost, cpu_s=side.cpu_s, pss_mib=processes.pss_mib(bench.target.system))
     return judged(
-        name, CONCURRENCY, rates, door.unit, yardstick_value=compared, errors=middle.errors, latency=middle, facts=facts
+        name,
+        CONCURRENCY,
+        rates,
+        door.unit,
+        yardstick_value=yardstick,
+        errors=middle.errors,
+        latency=middle,
+        facts=facts,
     )
-
-
-def _run(bench: Bench, door: Door) -> tuple[Sample, int]:
-    wrk.run(door.request(bench.target, new_tag()), CONCURRENCY, bench.plan.warm_up)
-    tag = new_tag()
-    sample = wrk.run(door.request(bench.target, tag), CONCURRENCY, bench.plan.seconds)
-    return sample, bench.lost(tag, sample.acknowledged * door.entries, door.counted)
 
 
 @contextmanager

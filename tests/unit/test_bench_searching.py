@@ -11,8 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from logger.query.language import filter_of
-from tests.bench import searching, tailing
+from tests.bench import searching, seeded_writes, tailing
 from tests.bench.asking import Caller, Question, sample_of
+from tests.bench.figures import Sample
 from tests.bench.plan import SEARCH, plan
 from tests.bench.questions import Asker
 from tests.bench.wrk import GeneratorError
@@ -149,3 +150,11 @@ def test_an_entry_that_never_comes_or_comes_twice_is_an_error():
     assert (sample.acknowledged, sample.errors) == (1, 2)
     assert sample.p50_ms == pytest.approx(100)
     assert sample.p99_ms == pytest.approx(200)
+
+
+def test_each_run_is_compared_with_the_one_beside_it_because_the_machine_drifts():
+    def samples(*rates: int) -> list[Sample]:
+        return [Sample(rate, 1.0, 1, 2, 3) for rate in rates]
+
+    assert seeded_writes.slowdown(samples(90, 45, 80), samples(100, 50, 160)) == pytest.approx(0.9)
+    assert seeded_writes.slowdown(samples(90), samples(0)) is None
