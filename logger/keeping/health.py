@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -119,5 +120,11 @@ def _server(address: tuple[str, int], ask: Callable[[], tuple[int, dict[str, Any
         address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         allow_reuse_address = True
         daemon_threads = True
+
+        def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's signature
+            """A probe that hung up is none; the base class would print a traceback past the log."""
+            error = sys.exception()
+            if not isinstance(error, OSError):
+                log.error("probe_failed", exc_info=error)
 
     return Server(address, Handler)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from typing import Self
 
 import pytest
 import requests
@@ -39,7 +40,10 @@ class Writer:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._stopped.set()
         self._thread.join(60)
 
@@ -68,11 +72,13 @@ class Writer:
 def followers(system: System, tag: str) -> Iterator[list[Follower]]:
     """Three that are all there before anything is written."""
     followers = [Follower(system.url("broker"), name=tag, history="0") for _ in range(3)]
-    for follower in followers:
-        eventually(follower.is_live, seconds=30)
-    yield followers
-    for follower in followers:
-        follower.stop()
+    try:
+        for follower in followers:
+            eventually(follower.is_live, seconds=30)
+        yield followers
+    finally:
+        for follower in followers:
+            follower.stop()
 
 
 def ids(follower: Follower) -> Counter[str]:
@@ -190,12 +196,11 @@ def test_head_tells_what_get_would_be_and_opens_nothing(system):
 
 
 def test_readers_that_come_and_go_under_full_load_get_each_acknowledged_entry_once(system, tag, followers):
-    writer = Writer(system.url("broker"), tag)
-    end = time.monotonic() + 15
-    while time.monotonic() < end:
-        chance.choice(followers).drop()
-        threading.Event().wait(chance.uniform(0.05, 0.4))
-    writer.stop()
+    with Writer(system.url("broker"), tag) as writer:
+        end = time.monotonic() + 15
+        while time.monotonic() < end:
+            chance.choice(followers).drop()
+            threading.Event().wait(chance.uniform(0.05, 0.4))
 
     _each_once(followers, writer)
     assert all(follower.connections > 5 for follower in followers)
@@ -203,18 +208,23 @@ def test_readers_that_come_and_go_under_full_load_get_each_acknowledged_entry_on
 
 @pytest.mark.timeout(240)
 def test_readers_get_each_acknowledged_entry_once_though_log_store_and_database_are_killed(system, tag, followers):
-    writer = Writer(system.url("broker"), tag)
-    for part in ("logger", "mongo", "logger", "broker"):
-        before = len(writer.acknowledged)
-        eventually(lambda before=before: len(writer.acknowledged) > before + 3 * BATCH, seconds=60)
-        system.kill(part)
-        chance.choice(followers).drop()
-        system.wait_ready(part, seconds=60)
-    before = len(writer.acknowledged)
-    eventually(lambda: len(writer.acknowledged) > before + 3 * BATCH, seconds=60)
-    writer.stop()
+    with Writer(system.url("broker"), tag) as writer:
+        for part in ("logger", "mongo", "logger", "broker"):
+            _wait_for_more(writer)
+            killed = system.part(part)["pid"]
+            system.kill(part)
+            chance.choice(followers).drop()
+            # ready is what it was, until the supervisor has seen that it is gone
+            eventually(lambda part=part, killed=killed: system.part(part)["pid"] not in (killed, None), seconds=60)
+            system.wait_ready(part, seconds=60)
+        _wait_for_more(writer)
 
     _each_once(followers, writer, seconds=90)
+
+
+def _wait_for_more(writer: Writer) -> None:
+    before = len(writer.acknowledged)
+    eventually(lambda: len(writer.acknowledged) > before + 3 * BATCH, seconds=60)
 
 
 def _each_once(followers: list[Follower], writer: Writer, *, seconds: float = 60) -> None:
@@ -227,9 +237,8 @@ def _each_once(followers: list[Follower], writer: Writer, *, seconds: float = 60
 def test_a_reader_that_stops_reading_hears_how_much_it_missed_and_where_that_is(system, tag):
     stream = Stream(system.url("broker"), receive_buffer=4096, name=tag, history="0")
     stream.until("live")
-    writer = Writer(system.url("broker"), tag, padding=4_000)
-    threading.Event().wait(15)
-    writer.stop()
+    with Writer(system.url("broker"), tag, padding=4_000) as writer:
+        threading.Event().wait(15)
     last = post(system, tag)
 
     got, missed = [], []
