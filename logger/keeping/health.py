@@ -121,7 +121,7 @@ def _server(address: tuple[str, int], ask: Callable[[], tuple[int, dict[str, Any
         allow_reuse_address = True
         daemon_threads = True
 
-        def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's signature
+        def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002 - the base class's signature
             """A probe that hung up is none; the base class would print a traceback past the log."""
             error = sys.exception()
             if not isinstance(error, OSError):
