@@ -24,6 +24,7 @@ _GZIP = b"\x1f\x8b"
 MAX_LINE = MAX_BULK_BODY
 _EXTENDED = json_util.JSONOptions(tz_aware=True)
 _Text = io.BufferedReader | gzip.GzipFile
+_UNREADABLE = (EOFError, zlib.error, OSError)
 # What tells one file from another.
 _FINGERPRINT_BYTES = 64 * 1024
 
@@ -49,7 +50,7 @@ class LinesFile:
         self.name = f"file {hashlib.sha256(beginning).hexdigest()} {self._size}"
 
     def batches(self, after: str) -> Iterator[Batch]:
-        """Places are numbers of lines."""
+        """Places are numbers of lines. Raises ImportFileError behind the batch with the last line that can be read."""
         done = int(after or 0)
         try:
             with self._path.open("rb") as raw:
@@ -65,15 +66,20 @@ class LinesFile:
     def _read(self, raw: io.BufferedReader, text: _Text, done: int) -> Iterator[Batch]:
         records: list[Record] = []
         number = 0
-        for number, line in enumerate(_lines(text), 1):
-            if number <= done or not line.strip():
-                continue
-            record = self._record(line, number)
-            if record is not None:
-                records.append(record)
-            if len(records) == BATCH:
-                yield Batch(records, str(number), raw.tell() / max(1, self._size))
-                records = []
+        try:
+            for number, line in enumerate(_lines(text), 1):
+                if number <= done or not line.strip():
+                    continue
+                record = self._record(line, number)
+                if record is not None:
+                    records.append(record)
+                if len(records) == BATCH:
+                    yield Batch(records, str(number), raw.tell() / max(1, self._size))
+                    records = []
+        except _UNREADABLE:
+            if records:
+                yield Batch(records, str(number), None)
+            raise
         if records:
             yield Batch(records, str(number), 1.0)
 

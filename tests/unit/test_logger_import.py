@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from datetime import UTC, datetime
 from typing import Any
 
@@ -271,14 +272,20 @@ def test_a_file_is_read_in_batches_and_goes_on_in_the_middle(tmp_path):
     assert list(LinesFile(path).batches(first.place)) == [second, last]
 
 
-def test_a_file_that_is_cut_short_is_read_as_far_as_it_goes(target, tmp_path):
+@pytest.mark.parametrize("damage", [b"", b"\xff" * 5000])
+def test_a_file_that_is_damaged_or_cut_short_is_read_to_its_last_whole_line(target, marks, tmp_path, damage):
     path = written(tmp_path, *({"name": "n", "data": str(number)} for number in range(20_000)), packed=True)
-    path.write_bytes(path.read_bytes()[:-5000])
+    sound = path.read_bytes()[:-5000]
+    path.write_bytes(sound + damage)
+    readable = zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(sound).count(b"\n")
 
-    with pytest.raises(ImportFileError, match="cut short"):
-        run(target, LinesFile(path))
+    for _ in range(2):
+        with pytest.raises(ImportFileError, match="cut short"):
+            run(target, LinesFile(path), marks)
 
-    assert len(target) >= BATCH
+    assert readable % BATCH
+    assert readable <= len(target) < 20_000
+    assert damage or len(target) == readable
 
 
 def test_a_file_that_is_not_there_is_one_clear_sentence(tmp_path):
