@@ -159,7 +159,7 @@ class Feed:
 
     def _run(self) -> None:
         place: Live | None = None
-        while self._wanted():
+        while self._goes_on():
             try:
                 for batch in self._batches(place):
                     place = batch.place
@@ -181,18 +181,21 @@ class Feed:
     def _batches(self, place: Live | None) -> Iterator[Batch]:
         """From the place on, until nobody is left."""
         with closing(self._log.follow(place)) as stream:
-            while self._wanted():
+            while self._is_wanted:
                 batch = stream.read(_WAIT_SECONDS)
                 yield batch
                 if batch.changes and not batch.more:
                     self._stopping.wait(_REST_SECONDS)
 
-    def _wanted(self) -> bool:
+    @property
+    def _is_wanted(self) -> bool:
+        return not self._stopping.is_set() and len(self) > 0
+
+    def _goes_on(self) -> bool:
+        """When not, the thread has nothing more to do: only then may whoever joins start another, or two would offer the same."""
         with self._lock:
-            if self._stopping.is_set() or not (self._joining or self._joined):
-                self._running = False
-                return False
-            return True
+            self._running = self._is_wanted
+            return self._running
 
     def _lose(self, place: Live | None) -> None:
         """What happened since cannot be read by anybody in order: each reader finds out for itself how much that is."""

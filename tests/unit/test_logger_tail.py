@@ -19,7 +19,7 @@ from logger.memory.store import MemoryLogStore
 from logger.ports import Position
 from logger.query.filters import Condition, Filter
 from logger.tailing import feed as feed_module
-from logger.tailing.changes import Batch, Change, GoneError
+from logger.tailing.changes import Batch, Change, ChangeStream, GoneError
 from logger.tailing.feed import MAX_BEHIND_ENTRIES, MAX_BEHIND_SECONDS, Feed, Subscription
 from logger.tailing.places import Live, Moment, Past, opened, sealed
 from logger.tailing.tail import Caught, Entries, Idle, Missed, Reading, Signal, Tail
@@ -237,6 +237,58 @@ def test_nothing_is_read_when_nobody_follows(store, feed, read):
 
     assert len(feed) == 0
     eventually(lambda: not any(thread.name == "feed" for thread in threading.enumerate()))
+
+
+class SlowToClose:
+    """A stream that closes no sooner than it is let go."""
+
+    def __init__(self, stream: ChangeStream, go: threading.Event) -> None:
+        self.stream = stream
+        self.go = go
+        self.closing = threading.Event()
+
+    def read(self, wait: float) -> Batch:
+        return self.stream.read(min(wait, 0.01))
+
+    def close(self) -> None:
+        self.closing.set()
+        self.go.wait(15)
+        self.stream.close()
+
+
+class Slow(MemoryChangeLog):
+    def __init__(self, store: MemoryLogStore) -> None:
+        super().__init__(store)
+        self.go = threading.Event()
+        self.streams: list[SlowToClose] = []
+
+    def follow(self, place):
+        self.streams.append(SlowToClose(super().follow(place), self.go))
+        return self.streams[-1]
+
+
+def test_who_joins_while_the_feed_closes_its_stream_is_offered_each_entry_once(store):
+    slow = Slow(store)
+    feed = Feed(slow)
+    try:
+        first = feed.join(ALL)
+        eventually(lambda: first.start, every=0.001)
+        feed.leave(first)
+        assert slow.streams[0].closing.wait(15)
+
+        second = feed.join(ALL)
+        slow.go.set()
+        eventually(lambda: second.start, every=0.001)
+        names = [str(number) for number in range(20)]
+        for name in names:
+            store.add(name)
+            eventually(lambda name=name: second._queue and second._queue[-1][1].entry.name == name, every=0.001)
+
+        assert [each.entry.name for each in second.take(0).changes] == names
+        assert [thread.name for thread in threading.enumerate()].count("feed") == 1
+    finally:
+        slow.go.set()
+        feed.stop()
 
 
 def test_more_readers_than_there_is_room_for_are_told_when_to_come_back(tail, read):
