@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import zlib
 from datetime import UTC, datetime, timedelta
 
@@ -137,6 +138,25 @@ def test_who_waits_for_a_rare_entry_sees_that_the_search_goes_on(monkeypatch):
     unpacked = zlib.decompressobj(16 + zlib.MAX_WBITS)
     packed = gzipped(iter(pieces))
     assert [unpacked.decompress(next(packed)) for _ in range(5)] == [SIGN_OF_LIFE] * 5
+
+
+def test_a_packed_export_that_finds_little_is_never_silent_for_long(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(exports.time, "monotonic", lambda: now)
+    unpacked = zlib.decompressobj(16 + zlib.MAX_WBITS)
+
+    def pieces():
+        nonlocal now
+        for number in range(60):
+            now = float(number)
+            # too often for a sign of life, and far less than what makes the packer write
+            yield line_of(entry(number)) if number % 5 == 0 else b""
+
+    came = [(now, unpacked.decompress(packed)) for packed in gzipped(pieces()) if packed]
+
+    silences = [later - earlier for (earlier, _), (later, _) in itertools.pairwise(came)]
+    assert max(silences) <= exports.SILENCE_SECONDS
+    assert b"".join(text for _, text in came) == b"".join(line_of(entry(number)) for number in range(0, 60, 5))
 
 
 def test_the_door_takes_the_filter_of_every_other_question_and_refuses_what_it_does_not_know(client):
