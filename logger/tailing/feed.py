@@ -14,7 +14,7 @@ from typing import NamedTuple
 from common.errors import MalformedError, UnavailableError
 from logger.query.filters import Filter
 from logger.tailing.changes import Batch, Change, ChangeLog, GoneError
-from logger.tailing.places import Live
+from logger.tailing.places import Live, Past
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +33,13 @@ _AGAIN_SECONDS = 0.5
 
 
 class Skipped(NamedTuple):
-    """Entries that a reader was not given, created at `first` to `last`; `number` is None when nobody knows."""
+    """Entries that a queue did not keep, created at `first` to `last`, stored from `begin` to `end`."""
 
-    number: int | None
+    number: int
     first: datetime
     last: datetime
-    place: Live | None
+    begin: Live
+    end: Live
 
 
 class Taken(NamedTuple):
@@ -88,10 +89,12 @@ class Subscription:
     def _skip(self) -> None:
         times = [change.entry.created_at for _, change in self._queue]
         number = len(times)
+        begin, end = _live(self._queue[0][1].place), _live(self._queue[-1][1].place)
         if self._skipped is not None:
             times += (self._skipped.first, self._skipped.last)
-            number += self._skipped.number or 0
-        self._skipped = Skipped(number, min(times), max(times), self._place)
+            number += self._skipped.number
+            begin = self._skipped.begin
+        self._skipped = Skipped(number, min(times), max(times), begin, end)
         self._queue.clear()
         self._bytes = 0
 
@@ -113,10 +116,13 @@ class Subscription:
                 changes.append(change)
                 size += change.size
             self._bytes -= size
-            place = self._place if not self._queue else changes[-1].place
-            if not isinstance(place, Live):
-                raise TypeError("a queue holds what is live")
-            return Taken(skipped, changes, place)
+            return Taken(skipped, changes, _live(changes[-1].place if self._queue else self._place))
+
+
+def _live(place: Live | Past | None) -> Live:
+    if not isinstance(place, Live):
+        raise TypeError("a queue holds what is live")
+    return place
 
 
 class Feed:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from common.clock import Clock
@@ -20,6 +20,7 @@ from logger.tailing.feed import Feed, Skipped, Subscription
 from logger.tailing.places import Live, Past, Place, opened
 
 MILLISECOND = timedelta(milliseconds=1)
+_LATEST = datetime.max.replace(microsecond=999_000, tzinfo=UTC)
 RETRY_SECONDS = 5
 # Nobody waits longer than this without a signal.
 _WAIT_SECONDS = 1.0
@@ -208,10 +209,10 @@ class Reading:
                 # what the queue still holds is read again from the reader's place
                 self._let_go()
                 return
-            if taken.skipped is not None:
-                yield _missed(taken.skipped)
             # the reader's own stream may have come further than the feed was
             came = self._place.token if isinstance(self._place, Live) else ""
+            if taken.skipped is not None and taken.skipped.end.token > came:
+                yield _missed(taken.skipped, came)
             changes = [change for change in taken.changes if _token(change) > came]
             if taken.place.token > came:
                 self._place = taken.place
@@ -222,5 +223,8 @@ def _token(change: Change) -> str:
     return change.place.token if isinstance(change.place, Live) else ""
 
 
-def _missed(skipped: Skipped) -> Missed:
-    return Missed(skipped.number, skipped.first, skipped.last + MILLISECOND, skipped.place)
+def _missed(skipped: Skipped, came: str) -> Missed:
+    """Some of them may have been given already, by the reader's own stream: then nobody knows how many are lacking."""
+    number = skipped.number if skipped.begin.token > came else None
+    until = min(skipped.last, _LATEST - MILLISECOND) + MILLISECOND
+    return Missed(number, skipped.first, until, skipped.end)

@@ -20,7 +20,7 @@ from logger.ports import Position
 from logger.query.filters import Condition, Filter
 from logger.tailing import feed as feed_module
 from logger.tailing.changes import Batch, Change, ChangeStream, GoneError
-from logger.tailing.feed import MAX_BEHIND_ENTRIES, MAX_BEHIND_SECONDS, Feed, Subscription
+from logger.tailing.feed import MAX_BEHIND_BYTES, MAX_BEHIND_ENTRIES, MAX_BEHIND_SECONDS, Feed, Subscription
 from logger.tailing.places import Live, Moment, Past, opened, sealed
 from logger.tailing.tail import Caught, Entries, Idle, Missed, Reading, Signal, Tail
 from tests.waiting import eventually
@@ -405,7 +405,7 @@ def test_a_reader_too_many_entries_behind_is_told_how_many_it_missed_and_when_th
         NOON + timedelta(seconds=1),
         NOON + timedelta(seconds=MAX_BEHIND_ENTRIES + 1),
     )
-    assert skipped.place == live(MAX_BEHIND_ENTRIES + 1)
+    assert skipped.end == live(MAX_BEHIND_ENTRIES + 1)
     assert [each.entry.name for each in rest] == [str(MAX_BEHIND_ENTRIES + 2), str(MAX_BEHIND_ENTRIES + 3)]
     assert place == live(MAX_BEHIND_ENTRIES + 3)
 
@@ -432,7 +432,7 @@ def test_a_reader_too_long_behind_misses_what_it_did_not_take(queue, clock):
     skipped, rest, _ = queue.take(0)
 
     assert skipped is not None
-    assert (skipped.number, skipped.place) == (10, live(10))
+    assert (skipped.number, skipped.end) == (10, live(10))
     assert [each.entry.name for each in rest] == ["11"]
 
 
@@ -569,3 +569,53 @@ def test_what_is_skipped_leaves_the_reader_behind_it():
     assert (missed.number, missed.place) == (MAX_BEHIND_ENTRIES + 1, live(MAX_BEHIND_ENTRIES + 1))
     assert missed.since == NOON + timedelta(seconds=1)
     assert missed.until == NOON + timedelta(seconds=MAX_BEHIND_ENTRIES + 1, milliseconds=1)
+
+
+def late(script: Script, clock: Clock, began: int) -> Subscription:
+    """A subscription of the script whose first entry is too old as soon as the second batch comes."""
+    script.subscription = Subscription(ALL, clock=clock)
+    script.subscription.begin(live(began))
+    script.subscription.offer(batch(began + 1, upto=began + 1))
+    clock.now = MAX_BEHIND_SECONDS + 1
+    return script.subscription
+
+
+def test_what_is_skipped_but_was_given_by_the_own_stream_is_not_missed(clock):
+    script = Script(batch(1, upto=1), batch(*range(2, 9), upto=8))
+    queue = late(script, clock, 4)
+    queue.offer(batch(6, 7, upto=7))
+    reader = Reader(script.tail().open(ALL, history=0))
+
+    reader.until(Caught)
+    signal = next(reader.signals)
+    queue.offer(batch(8, 9, upto=9))
+
+    assert signal == Idle(live(8))
+    assert reader.take(9) == list(map(str, range(1, 10)))
+
+
+def test_the_number_of_what_is_skipped_is_unknown_when_a_part_of_it_was_given_by_the_own_stream(clock):
+    script = Script(batch(1, upto=1), batch(*range(2, 9), upto=8))
+    queue = late(script, clock, 4)
+    queue.offer(batch(*range(6, 11), upto=11))
+    queue.offer(batch(12, upto=12))
+    reader = Reader(script.tail().open(ALL, history=0))
+
+    missed = reader.until(Missed)
+
+    assert missed == Missed(None, NOON + timedelta(seconds=5), NOON + timedelta(seconds=10, milliseconds=1), live(10))
+    assert reader.take(9) == [*map(str, range(1, 9)), "12"]
+
+
+def test_the_last_moment_of_time_can_be_missed():
+    last = datetime.max.replace(microsecond=999_000, tzinfo=UTC)
+    script = Script(batch(upto=0), batch(upto=0))
+    script.subscription.begin(live(0))
+    reader = Reader(script.tail().open(ALL, history=0))
+    reader.until(Caught)
+    script.subscription.offer(Batch([Change(entry("end", last), live(1), MAX_BEHIND_BYTES + 1)], live(1), more=False))
+
+    missed = reader.until(Missed)
+
+    assert isinstance(missed, Missed)
+    assert (missed.number, missed.since, missed.until) == (1, last, last)
