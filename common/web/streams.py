@@ -110,13 +110,20 @@ class Lookout:
         while True:
             self._pause.wait(LOOK_SECONDS)
             for key, (over, end) in list(self._watched.items()):
-                if over():
-                    self._watched.pop(key, None)
-                    end()
+                self._look_at(key, over, end)
             with self._lock:
                 if not self._watched:
                     self._looking = False
                     return
+
+    def _look_at(self, key: object, over: Callable[[], bool], end: Callable[[], object]) -> None:
+        """One that fails costs the others nothing. What cannot tell whether it is over is asked again, what cannot be ended is let go."""
+        try:
+            if over():
+                self._watched.pop(key, None)
+                end()
+        except Exception:
+            log.exception("lookout_failed")
 
 
 lookout = Lookout()

@@ -194,6 +194,24 @@ def test_the_lookout_ends_what_is_over_and_its_thread_ends_with_the_last_watch()
     eventually(lambda: not any(thread.name == "lookout" for thread in threading.enumerate()), seconds=5)
 
 
+def test_a_watch_that_fails_costs_the_others_nothing(caplog):
+    lookout, ended, over = Lookout(), threading.Event(), threading.Event()
+
+    def fail() -> bool:
+        raise ZeroDivisionError
+
+    with (
+        lookout.watching(fail, lambda: None),
+        lookout.watching(lambda: True, fail),
+        lookout.watching(over.is_set, ended.set),
+    ):
+        eventually(lambda: [record.msg for record in caplog.records].count("lookout_failed") >= 2, seconds=5)
+        over.set()
+        assert ended.wait(5)
+
+    eventually(lambda: not any(thread.name == "lookout" for thread in threading.enumerate()), seconds=5)
+
+
 def _connected() -> tuple[socket.socket, socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         theirs = socket.create_connection(server.getsockname(), timeout=5)
