@@ -42,7 +42,7 @@ class Record(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """`place`: behind these records, to go on from. `share`: how much of the source is behind it, from 0 to 1; None: unknown."""
+    """`place`: behind these records, to go on from; empty: nothing says where that is. `share`: how much of the source is behind it, from 0 to 1; None: unknown."""
 
     records: Sequence[Record]
     place: str
@@ -142,8 +142,9 @@ class Import:
     ) -> Report:
         """Goes on where an import of the same source was broken off, unless it is to begin `afresh`."""
         state = None if afresh else self._checkpoints.find(source.name)
-        report = Report() if state is None else Report.from_json(state)
         place = "" if state is None else str(state["place"])
+        # what is read from the beginning is counted from the beginning
+        report = Report.from_json(state) if state is not None and place else Report()
         for batch in source.batches(place):
             entries = self._accepted(batch, report)
             absent = self._absent(entries)

@@ -188,6 +188,22 @@ def test_an_import_that_was_broken_off_goes_on_behind_its_last_batch(target, mar
     assert (report.read, report.new, report.refused.total(), len(target), marks) == (4, 3, 1, 3, {})
 
 
+def test_an_import_that_begins_again_since_no_place_was_kept_counts_again(target, marks):
+    class Unplaced(Documents):
+        def batches(self, after):
+            assert after == ""
+            return (batch._replace(place="") for batch in super().batches(after))
+
+    source = Unplaced(*[[{"_id": ObjectId(), "data": batch if batch == 0 else ""}] for batch in range(4)])
+    target.fails_at = 3
+    with pytest.raises(UnavailableError):
+        run(target, source, marks)
+
+    report = run(target, source, marks)
+
+    assert (report.read, report.new, report.present, report.refused.total()) == (4, 1, 2, 1)
+
+
 def test_an_import_may_begin_afresh(target, marks):
     lists = [[{"_id": ObjectId(), "name": "event"}] for _ in range(3)]
     target.fails_at = 3
