@@ -34,7 +34,7 @@ class ImportFileError(AppError):
 
 
 class LinesFile:
-    """`incomplete`: what the export's last line said, or that there is none behind a file that looks like an export's."""
+    """`incomplete`: what the export's last line said. A file without one is taken as it is, since no archive has one either."""
 
     def __init__(self, path: Path) -> None:
         """Raises InvalidError when there is no such file, or none that may be read."""

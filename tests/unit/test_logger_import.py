@@ -246,6 +246,12 @@ def test_an_export_that_was_not_complete_is_told(target, tmp_path):
     assert source.incomplete == "the export ended early, at None: r"
 
 
+def test_lines_of_an_archive_have_no_last_line_and_are_complete(target, tmp_path):
+    source = LinesFile(written(tmp_path, line_of(accept(Draft("name", "text"), arrival("http", NOW)))))
+
+    assert (run(target, source).new, source.incomplete) == (1, "")
+
+
 def test_mongoexports_types_are_understood(target, tmp_path):
     line = b'{"_id":{"$oid":"%b"},"name":"e","data":"x","created_at":{"$date":"2021-06-02T01:02:03.004Z"}}\n'
     zero = b'{"_id":{"$oid":"%b"},"name":"e","created_at":{"$date":{"$numberLong":"-62135596800000"}}}\n'
