@@ -15,7 +15,10 @@ Document = dict[str, Any]
 
 
 def create_mongo(url: str, *, app_name: str) -> MongoClient[Document]:
-    """Build it after the fork; it connects on first use. Times are milliseconds; dates come back aware, in UTC."""
+    """Build it after the fork; it connects on first use. Times are milliseconds; dates come back aware, in UTC.
+
+    Whatever others put into the database can be read: what is no UTF-8 comes back with U+FFFD, a date beyond Python's calendar as its end.
+    """
     return MongoClient(
         url,
         appname=app_name,
@@ -23,6 +26,8 @@ def create_mongo(url: str, *, app_name: str) -> MongoClient[Document]:
         journal=True,
         retryWrites=True,
         tz_aware=True,
+        datetime_conversion="DATETIME_CLAMP",
+        unicode_decode_error_handler="replace",
         connectTimeoutMS=3_000,
         serverSelectionTimeoutMS=3_000,
         socketTimeoutMS=10_000,

@@ -59,9 +59,7 @@ class BlockBuilder:
         settling: timedelta = SETTLING,
     ) -> None:
         self._database = database
-        # what others wrote may be no UTF-8; it is to stop neither the keeper nor the search for all the rest
-        lenient = database.codec_options.with_options(unicode_decode_error_handler="replace")
-        self._logs: Collection[Document] = database.get_collection(LOGS, codec_options=lenient)
+        self._logs: Collection[Document] = database[LOGS]
         self._blocks: Collection[Document] = database[COLLECTION]
         self._limits = limits or Limits()
         self._clock = clock

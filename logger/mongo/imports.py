@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC
 from typing import Any
 
 from bson import ObjectId
-from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
@@ -23,13 +21,6 @@ from logger.transfer.imports import BATCH, Batch, Record
 CHECKPOINTS = "log_imports"
 QUERY_MS = 30_000
 _NO_ADDRESS = "--from-mongo: is no address of a MongoDB database, such as mongodb://host/logs"
-# What no program of this system wrote may hold times and texts that Python cannot; none of them stops an import.
-_LENIENT: CodecOptions[Document] = CodecOptions(
-    tz_aware=True,
-    tzinfo=UTC,
-    datetime_conversion=DatetimeConversion.DATETIME_CLAMP,
-    unicode_decode_error_handler="replace",
-)
 
 
 class ForeignCollection:
@@ -45,7 +36,7 @@ class ForeignCollection:
         except (ConfigurationError, InvalidURI) as error:
             raise InvalidError(_NO_ADDRESS) from error
         self._client = client
-        self._collection = database.get_collection(collection, codec_options=_LENIENT)
+        self._collection = database[collection]
         hosts = ",".join(sorted(url.rpartition("@")[2].removeprefix("mongodb://").partition("/")[0].split(",")))
         self.name = f"mongo {hosts} {self._collection.full_name}"
 

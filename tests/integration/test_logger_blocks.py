@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import bson
 import pytest
+from bson.datetime_ms import DatetimeMS
 from bson.raw_bson import RawBSONDocument
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,18 +25,24 @@ from logger.domain import LogEntry
 from logger.memory.counts import count_of, facets_of, histogram_of
 from logger.mongo.blocks import BlockIndex
 from logger.mongo.building import BlockBuilder
+from logger.mongo.changes import MongoChangeLog
 from logger.mongo.contents import Limits
 from logger.mongo.counts import MongoCounts
 from logger.mongo.documents import document_of
 from logger.mongo.lease import MongoLease
 from logger.mongo.marks import COLLECTION, FRESH, BlockMarks
+from logger.mongo.reader import MongoLogReader
 from logger.mongo.store import MongoLogStore
 from logger.mongo.windows import BEGINNING, END, UNDATED, Budget, SpentError, Window
+from logger.ports import Question
 from logger.query.filters import Condition, Filter
+from logger.tailing.changes import ChangeStream
 from tests.waiting import eventually
 
 SMALL = Limits(entries=20, words=60, characters=4_000)
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
+# The latest time of Python's calendar in whole milliseconds.
+LAST = END.replace(microsecond=999_000)
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 WORDS = (
     "alpha",
@@ -65,6 +73,7 @@ class Store:
         self.counts = MongoCounts(client, seconds=20, candidates=self.index)
         self.builder = self.new_builder()
         self.entries: list[LogEntry] = []
+        self.opened: list[ChangeStream] = []
 
     def new_builder(self, limits: Limits = SMALL) -> BlockBuilder:
         return BlockBuilder(self.database, limits=limits)
@@ -76,6 +85,12 @@ class Store:
     def insert_quietly(self, entry: LogEntry) -> None:
         """As a writer that is killed between storing and telling the blocks."""
         self.log._collection.insert_one(document_of(entry))
+
+    def follow(self) -> ChangeStream:
+        """All that is stored from now on."""
+        changes = MongoChangeLog(self.client).follow(None)
+        self.opened.append(changes)
+        return changes
 
     def build(self) -> None:
         """Until a look around finds nothing more to do."""
@@ -121,7 +136,10 @@ def many(count: int, *, first: float = 0, every: float = 1, data: str = "alpha")
 def store(system) -> Iterator[Store]:
     name = f"blocks-{secrets.token_hex(6)}"
     client = create_mongo(system.env["MONGO_ADMIN_URL"].replace("/?", f"/{name}?"), app_name="test")
-    yield Store(client)
+    store = Store(client)
+    yield store
+    for changes in store.opened:
+        changes.close()
     client.drop_database(name)
     client.close()
 
@@ -302,12 +320,40 @@ def test_a_text_that_is_no_unicode_stops_nothing(store):
     store.insert(*many(60))
     document = document_of(entry(5.5, "needle"))
     broken = bson.encode(document).replace(b"needle", b"needl\xff")
+    changes = store.follow()
+    assert changes.read(0.1).changes == []
     store.log._collection.insert_one(RawBSONDocument(broken))
+    store.insert(entry(6.5, "after"))
 
     store.build()
 
     store.check("alpha")
     assert store.fresh()
+    page = MongoLogReader(store.client, seconds=20).page(Question(Filter(), limit=100))
+    assert len(page.entries) == 62
+    assert "needl\ufffd" in {each.data for each in page.entries}
+    assert eventually(lambda: changes.read(0.1).changes[-1:], seconds=5)[0].entry.data == "after"
+    with closing(MongoChangeLog(store.client).history(Filter(), limit=100)) as history:
+        assert sum(len(each) for each in history) == 62
+
+
+@pytest.mark.parametrize(("milliseconds", "shown"), [(2**63 - 1, LAST), (-(2**63), BEGINNING)])
+def test_a_time_beyond_the_calendar_is_shown_as_its_end_and_stops_nothing(store, milliseconds, shown):
+    store.insert(*many(60))
+    changes = store.follow()
+    assert changes.read(0.1).changes == []
+    document = {**document_of(entry(0, "needle")), "created_at": DatetimeMS(milliseconds)}
+    store.log._collection.insert_one(document)
+
+    store.build()
+
+    reader = MongoLogReader(store.client, seconds=20)
+    for order in ("newest", "oldest"):
+        page = reader.page(Question(Filter(), limit=100, order=order))
+        found = {each.data: each.created_at for each in page.entries}
+        assert (len(page.entries), found["needle"]) == (61, shown)
+    (change,) = eventually(lambda: changes.read(0.1).changes, seconds=5)
+    assert change.entry.created_at == shown
 
 
 def test_a_search_whose_time_is_spent_says_so(store):
