@@ -23,8 +23,11 @@ BATCH = 1_000
 UNNAMED = "unnamed"
 MOST_EXAMPLES = 3
 
-# Older systems did not exist; Go's zero time is in the year 1.
-_EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+# How programs write that they know no time: Go's zero time and all of its year, and the zero of Unix.
+_GO_ZERO_YEAR = 1
+_UNIX_ZERO = datetime(1970, 1, 1, tzinfo=UTC)
+# An ObjectId of an earlier second holds no clock's time, but a number that somebody chose.
+_EARLIEST_ID = datetime(1990, 1, 1, tzinfo=UTC)
 _CLOCKS_DIFFER = timedelta(hours=1)
 _OBJECT_ID = re.compile(r"[0-9a-f]{24}")
 _TEXTS = ("data", "level", "service", "request_id", "trace_id", "span_id", "category", "fields")
@@ -127,7 +130,10 @@ class Import:
         self._came = came
 
     def rehearse(self, source: Source, progress: Callable[[Report, float | None], object]) -> Report:
-        """What `run` would do from the beginning; nothing is stored."""
+        """What `run` would do from the beginning; nothing is stored.
+
+        It remembers no batch but the one it reads: an id that comes again in a later one is new once more.
+        """
         report = Report()
         for batch in source.batches(""):
             entries = self._accepted(batch, report)
@@ -203,7 +209,7 @@ class Import:
         if not isinstance(record_id, str) or not _OBJECT_ID.fullmatch(record_id):
             return None
         moment = datetime.fromtimestamp(int(record_id[:8], 16), UTC)
-        return moment if _EARLIEST <= moment <= self._came.moment + _CLOCKS_DIFFER else None
+        return moment if _EARLIEST_ID <= moment <= self._came.moment + _CLOCKS_DIFFER else None
 
 
 def _time(members: Mapping[str, Any], name: str) -> datetime | None:
@@ -215,6 +221,6 @@ def _time(members: Mapping[str, Any], name: str) -> datetime | None:
     if not isinstance(moment, datetime):
         problem = Problem(f"#/{name}", "must be an RFC 3339 time with a time zone")
         raise InvalidError(f"{name}: {problem.detail}", problems=[problem])
-    if moment < _EARLIEST:
+    if moment.year == _GO_ZERO_YEAR or moment == _UNIX_ZERO:
         return None
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -101,11 +101,29 @@ def test_a_document_of_the_go_original_keeps_its_id_and_its_times(target):
     assert (report.read, report.new, report.undated) == (1, 1, 0)
 
 
-@pytest.mark.parametrize("times", [{}, {"created_at": ZERO, "updated_at": ZERO}, {"created_at": None}])
+@pytest.mark.parametrize(
+    "times",
+    [
+        {},
+        {"created_at": ZERO, "updated_at": ZERO},
+        {"created_at": None},
+        {"created_at": "0001-01-01T00:00:00Z"},
+        {"created_at": datetime(1970, 1, 1, tzinfo=UTC), "updated_at": "1970-01-01T00:00:00Z"},
+    ],
+)
 def test_a_time_that_is_zero_or_missing_comes_from_the_object_id(target, times):
     run(target, Documents([{"_id": ObjectId(KEY), "name": "event", "data": "text", **times}]))
 
     assert target.find(KEY).created_at == target.find(KEY).updated_at == MADE
+
+
+@pytest.mark.parametrize("year", [2, 1969, 1989])
+def test_a_time_that_is_merely_old_stays(target, year):
+    created = datetime(year, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+    run(target, Documents([{"_id": ObjectId(KEY), "created_at": created}]))
+
+    assert (target.find(KEY).created_at, target.find(KEY).updated_at) == (created, created)
 
 
 def test_an_id_without_a_time_gets_that_of_the_import_and_a_missing_name_a_stand_in(target):
@@ -161,6 +179,15 @@ def test_the_same_entry_twice_in_one_batch_is_one(target):
     done = run(target, twice)
 
     assert (rehearsed.new, rehearsed.present) == (done.new, done.present) == (1, 1)
+
+
+def test_a_rehearsal_counts_an_id_again_that_comes_in_a_later_batch(target):
+    twice = Documents([{"_id": ObjectId(KEY), "name": "a"}], [{"_id": ObjectId(KEY), "name": "b"}])
+
+    rehearsed = Import(target, Checkpoints(), came=arrival("http", NOW)).rehearse(twice, nothing)
+    done = run(target, twice)
+
+    assert ((rehearsed.new, rehearsed.present), (done.new, done.present)) == ((2, 0), (1, 1))
 
 
 def test_a_rehearsal_says_what_would_be_and_stores_nothing(target, marks):
