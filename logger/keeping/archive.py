@@ -32,6 +32,8 @@ class DayFiles:
     def __init__(self, folder: Path) -> None:
         """`folder` is made when it is not there, readable for its owner only."""
         self._folder = folder
+        # Files whose names are on the disk for certain.
+        self._kept: set[Path] = set()
 
     def append(self, entries: Iterable[LogEntry]) -> None:
         """Returns when all are on the disk. Raises ArchiveError; then some may be in the files, and will be there twice."""
@@ -47,7 +49,8 @@ class DayFiles:
             raise ArchiveError("entries that are to be deleted cannot be written to the folder for them") from error
 
     def _add(self, path: Path, member: bytes) -> None:
-        new = not path.exists()
+        if not path.exists():
+            self._kept.discard(path)
         with _locked(path) as file:
             end = _whole_members(file, path)
             if end < os.fstat(file).st_size:
@@ -55,8 +58,10 @@ class DayFiles:
                 os.ftruncate(file, end)
             _write(file, end, member)
             os.fsync(file)
-        if new:
+        # a process before this one may have ended between making the file and this
+        if path not in self._kept:
             _sync_folder(self._folder)
+            self._kept.add(path)
 
 
 @contextmanager

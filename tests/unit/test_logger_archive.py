@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ import orjson
 import pytest
 
 from logger.domain import Draft, accept, arrival
+from logger.keeping import archive
 from logger.keeping.archive import DayFiles
 from logger.keeping.retention import ArchiveError
 
@@ -40,6 +42,30 @@ def test_each_day_of_the_entries_has_a_file_that_every_gzip_reads(files, path):
     assert texts(path) == ["a", "c", "d"]
     assert texts(path.with_name("logs-2026-11-21.ndjson.gz")) == ["b"]
     assert (path.parent.stat().st_mode & 0o777, path.stat().st_mode & 0o777) == (0o700, 0o600)
+
+
+def test_the_name_of_a_file_is_on_the_disk_before_its_entries_are_said_to_be(files, path, monkeypatch):
+    done: list[bool] = []
+
+    def sync(_folder):
+        done.append(bool(done))
+        if not done[-1]:
+            raise OSError(errno.EIO, "as a crash at this place")
+
+    monkeypatch.setattr(archive, "_sync_folder", sync)
+    with pytest.raises(ArchiveError):
+        files.append([entry("a")])
+    assert path.exists()
+
+    # another process knows nothing of it, and once is enough for each
+    for process, syncs in ((files, 2), (DayFiles(path.parent), 3)):
+        process.append([entry("b")])
+        process.append([entry("c")])
+        assert len(done) == syncs
+
+    path.rename(path.with_name("elsewhere"))
+    files.append([entry("d")])
+    assert (len(done), texts(path)) == (4, ["d"])
 
 
 @pytest.mark.parametrize("lost", [1, 7, 20, 40])
