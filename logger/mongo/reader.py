@@ -50,7 +50,13 @@ class MongoLogReader:
         """Looks until the page is full or the range is done. Raises SpentError."""
 
         def look(ranges: Iterable[Window]) -> None:
-            windows = scan(ranges, order=question.order, budget=budget, step=gathering.read)
+            windows = scan(
+                ranges,
+                order=question.order,
+                budget=budget,
+                step=gathering.read,
+                tighten=lambda window: extent(self._collection, window, budget),
+            )
             while not gathering.full and next(windows, None) is not None:
                 pass
 

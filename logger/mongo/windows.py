@@ -30,6 +30,8 @@ BEGINNING = datetime.min.replace(tzinfo=UTC)
 END = datetime.max.replace(tzinfo=UTC)
 
 FIRST_WIDTH = timedelta(seconds=10)
+# From here on a look at where there are entries at all costs less than a window in vain.
+WIDE = 64 * FIRST_WIDTH
 # The longest that one window may take. One that takes less than a quarter makes the next one wider, so few ever run out of time.
 PATIENCE_MS = 300
 
@@ -121,11 +123,14 @@ def scan(
     order: Order,
     budget: Budget,
     step: Callable[[Window, int], T],
+    tighten: Callable[[Window], Window | None] = lambda window: window,
 ) -> Iterator[tuple[Window, T]]:
     """Each window of the ranges with what `step` found in it, from the newest or the oldest end on.
 
     The ranges are in order, do not overlap, and end where there are entries rather than at the END (`extent` in asking.py). A window is
     twice as wide as the last when that was answered quickly, and tried again a quarter as wide when it was not answered in time.
+    `tighten` gives the part of a window from its first to its last entry, None when it has none: where nothing is for long, because one
+    entry has a time in the far future, windows would grow so wide that they take too long as soon as there is something again.
     Raises SpentError when the time is spent, or when one millisecond takes more than is left of it.
     """
     width, border = FIRST_WIDTH, None
@@ -138,6 +143,10 @@ def scan(
             # between two ranges there is nothing to look at
             border = rest.until if order == "newest" else rest.since
             while not rest.empty:
+                if width >= WIDE:
+                    rest, width = _tightened(rest, tighten(rest), width, order)
+                    if rest.empty:
+                        break
                 window = _first_part(rest, width, order)
                 found, took = _measured(step, window, budget)
                 if found is None:
@@ -165,6 +174,14 @@ def _measured(step: Callable[[Window, int], T], window: Window, budget: Budget) 
                 raise SpentError from None
             return None, 0.0
         return (found,), budget.clock() - began
+
+
+def _tightened(rest: Window, tight: Window | None, width: timedelta, order: Order) -> tuple[Window, timedelta]:
+    """What is left to look at, and how wide the next window is: narrow again behind a gap, since nothing is known of what is there."""
+    if tight is None:
+        return Window(rest.since, rest.since), width
+    gap = rest.until - tight.until if order == "newest" else tight.since - rest.since
+    return tight, FIRST_WIDTH if gap > width else width
 
 
 def _first_part(rest: Window, width: timedelta, order: Order) -> Window:

@@ -162,3 +162,31 @@ def test_long_questions_take_turns_and_a_short_one_waits_for_none():
     ask("second", second)
 
     assert asked == ["first", "short", "second"]
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+def test_one_entry_far_from_all_others_does_not_keep_a_scan_from_them(order):
+    """Behind a gap of thousands of years a window as wide as the gap would hold everything there is."""
+    database = Database(per_second=0.0)
+    far = datetime(9000, 1, 1, tzinfo=UTC) if order == "newest" else datetime(2, 1, 1, tzinfo=UTC)
+    lone = Window(far, far + timedelta(milliseconds=1))
+    within = Window(min(DAY.since, lone.since), max(DAY.until, lone.until))
+
+    def look(window: Window, max_time_ms: int) -> Window:
+        if window.until - window.since > DAY.until - DAY.since and not DAY.cut(window).empty:
+            database.now += max_time_ms / 1000
+            raise ExecutionTimeout("operation exceeded time limit", 50, {})
+        return window
+
+    def tighten(window: Window) -> Window | None:
+        parts = [part for each in (DAY, lone) if not (part := each.cut(window)).empty]
+        return Window(min(part.since for part in parts), max(part.until for part in parts)) if parts else None
+
+    budget = Budget(2.0, clock=database.clock)
+    looked = [window for window, _ in scan([within], order=order, budget=budget, step=look, tighten=tighten)]
+
+    assert any(not lone.cut(window).empty for window in looked)
+    assert sum(
+        ((part.until - part.since) for window in looked if not (part := DAY.cut(window)).empty), timedelta()
+    ) == (DAY.until - DAY.since)
+    assert database.now < 1
