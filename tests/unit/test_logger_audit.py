@@ -8,7 +8,7 @@ from hashlib import sha256
 
 import bson
 import pytest
-from bson import Binary, Int64, ObjectId, Timestamp
+from bson import Binary, Code, Int64, ObjectId, Regex, Timestamp
 
 from logger.audit import START, Link, seal
 from logger.domain import LogEntry
@@ -94,6 +94,10 @@ def test_documents_that_are_read_differently_have_different_texts():
         [],
         {},
         "",
+        Code("1"),
+        Code("1", {}),
+        Code("1", {"a": 1}),
+        Regex("1"),
         -0.0,
         0.0,
         math.nan,
@@ -127,6 +131,16 @@ def test_a_text_that_is_no_utf_8_is_not_taken_for_another_one():
     raw = b"\x0f\x00\x00\x00\x02t\x00\x03\x00\x00\x00\xff\xfe\x00\x00"
 
     assert b"\xff\xfe" in canonical(bson.decode(raw, codec_options=READING))
+
+
+def test_code_whose_text_is_no_utf_8_can_be_hashed_and_is_not_taken_for_other_code():
+    raw = bson.encode({"value": Code("ab")})
+    texts = {
+        canonical(bson.decode(raw.replace(b"ab", each), codec_options=READING))
+        for each in (b"ab", b"\xff\xfe", b"\xfe\xff")
+    }
+
+    assert len(texts) == 3
 
 
 def test_every_part_of_a_link_is_in_its_hash():
