@@ -29,7 +29,7 @@ BLOCKS_AT_A_TIME = 250
 
 
 class MongoCounts:
-    """See LogReader. `seconds`: the time for one question. `candidates`: what an index over words knows."""
+    """See LogCounter. `seconds`: the time for one question. `candidates`: what an index over words knows."""
 
     def __init__(
         self, client: MongoClient[Document], *, seconds: float = 2.0, candidates: Candidates | None = None
@@ -120,9 +120,17 @@ class _Summing:
         return None
 
     def _add(self, ranges: Iterable[Window]) -> None:
-        for window, rows in scan(ranges, order="newest", budget=self._budget, step=self._look):
+        for window, rows in self._scanned(ranges):
             self._total.add(rows)
             self._done = window.since
+
+    def _scanned(self, ranges: Iterable[Window]) -> Iterator[tuple[Window, list[Document]]]:
+        budget = self._budget
+
+        def tighten(window: Window) -> Window | None:
+            return self._counts.extent(window, budget)
+
+        return scan(ranges, order="newest", budget=budget, step=self._look, tighten=tighten)
 
     def _look(self, window: Window, max_time_ms: int) -> list[Document]:
         return self._counts.look(self._wanted, self._total, window, max_time_ms)
