@@ -80,7 +80,8 @@ class MongoLogReader:
             known = self._candidates(rest, order=question.order, budget=budget)
         if known is None:
             try:
-                gathering.read(window, min(FIRST_TRY_MS, budget.left_ms() // 4))
+                # to MongoDB 0 is no limit at all
+                gathering.read(window, max(1, min(FIRST_TRY_MS, budget.left_ms() // 4)))
             except ExecutionTimeout:
                 known = iter([window])
             else:

@@ -11,7 +11,11 @@ from common.lifecycle import Lifecycle
 from common.mongo import create_mongo
 from logger.app import create_app
 from logger.domain import Draft, LogEntry, accept, arrival
+from logger.mongo.reader import MongoLogReader
 from logger.mongo.store import DUPLICATE_KEY, MongoLogStore
+from logger.mongo.windows import END, UNDATED, Budget, Window
+from logger.ports import Question
+from logger.query.filters import Filter
 from logger.settings import LoggerSettings
 from tests.waiting import eventually
 
@@ -46,6 +50,26 @@ def test_what_is_acknowledged_is_in_the_journal_of_a_majority():
     client = create_mongo("mongodb://127.0.0.1:9/logs", app_name="test")
 
     assert client["logs"]["logs"].write_concern.document == {"w": "majority", "j": True}
+
+
+class Gathering:
+    """Keeps the times that it may take."""
+
+    def __init__(self) -> None:
+        self.limits: list[int] = []
+
+    def read(self, _window, max_time_ms):
+        self.limits.append(max_time_ms)
+
+
+@pytest.mark.parametrize(("left_ms", "limit_ms"), [(1, 1), (3, 1), (400, 100), (2_000, 150)])
+def test_the_last_milliseconds_of_a_question_are_no_leave_to_take_for_ever(left_ms, limit_ms):
+    reader = MongoLogReader(create_mongo("mongodb://127.0.0.1:9/logs", app_name="test"))
+    gathering, range_ = Gathering(), Window(UNDATED.until, END)
+
+    list(reader._ranges(gathering, Question(Filter()), range_, Budget(left_ms / 1000, clock=lambda: 0.0)))
+
+    assert gathering.limits == [limit_ms]
 
 
 def test_a_duplicate_is_a_success_told_apart():
