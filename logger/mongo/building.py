@@ -96,8 +96,9 @@ class BlockBuilder:
         gaps: deque[Gap] = deque()
         if stale or now - self._audited >= AUDIT_SECONDS:
             self._blocks.create_indexes(INDEXES)
-            gaps.extend(self._between_blocks())
+            # before, since what is found may call for another look
             self._audited = now
+            gaps.extend(self._between_blocks())
         settled = self._settled()
         if self._end < settled:
             gaps.append(Gap(self._end, settled, open=True))

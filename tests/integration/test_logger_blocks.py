@@ -539,6 +539,23 @@ def test_blocks_that_overlap_are_believed_once_and_cleared_away(store):
     assert store.counts.count(Filter()).count == 101
 
 
+def test_where_blocks_overlapped_all_blocks_are_looked_through_once_more(store):
+    store.insert(*many(100))
+    store.build()
+    other = store.new_builder(Limits(entries=33))
+    claim = other._claim(Window(START + timedelta(seconds=10), START + timedelta(seconds=45)))
+    assert other._finish(claim, other._read(claim))
+    builder = store.new_builder()
+    builder._found()
+    first, second = store.fresh()[1:3]
+
+    # no mark tells of these
+    store.blocks.delete_one({"_id": first["_id"]})
+    assert first["_id"] in {gap.since for gap in builder._found()}
+    store.blocks.delete_one({"_id": second["_id"]})
+    assert second["_id"] not in {gap.since for gap in builder._found()}
+
+
 def test_of_two_keepers_one_works_and_the_other_takes_over(store):
     now = [0.0]
     one, two = (MongoLease(store.database, term=1.0, clock=lambda: now[0]) for _ in range(2))
