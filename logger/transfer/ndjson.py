@@ -92,7 +92,7 @@ class LinesFile:
             # mongoexport writes types as objects: {"$oid": ...}, {"$date": ...}
             extended = b'"$oid"' in line or b'"$date"' in line
             value = json_util.loads(line, json_options=_EXTENDED) if extended else orjson.loads(line)
-        except (ValueError, TypeError, OverflowError, BSONError):
+        except (ValueError, TypeError, ArithmeticError, LookupError, RecursionError, BSONError):
             return Record(InvalidError("a line is not JSON"), label)
         if not isinstance(value, dict):
             return Record(InvalidError("a line is not a JSON object"), label)

@@ -304,6 +304,21 @@ def test_lines_that_are_no_entries_are_refused_one_by_one(target, tmp_path):
     }
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"name":"a","data":"b","fields":{"$numberDecimal":"x"},"x":{"$oid":"6b0193566b524d6463595e03"}}\n',
+        b'{"$oid":' + b"[" * 100_000 + b"\n",
+        b'{"_id":{"$oid":"' + KEY.encode() + b'"},"x":{"$timestamp":{}}}\n',
+    ],
+    ids=["no number", "too deep", "a type with a part missing"],
+)
+def test_a_type_of_mongoexport_that_cannot_be_read_costs_its_line_and_not_the_import(target, tmp_path, line):
+    report = run(target, LinesFile(written(tmp_path, line, {"name": "good", "data": ""})))
+
+    assert (report.new, dict(report.refused)) == (1, {"a line is not JSON": 1})
+
+
 def test_lines_without_an_id_are_still_stored_once(target, tmp_path):
     path = written(tmp_path, *[{"name": "n", "data": "same"}] * 3)
 
