@@ -7,14 +7,19 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import grpc
 import psutil
 import pytest
 import requests
+from bson import ObjectId
 from pymongo import MongoClient
 
+from common.mongo import create_mongo
+from logger.mongo.changes import MongoChangeLog
+from logger.query.filters import Filter
 from logger.tailing.places import Live, opened, sealed
 from protos import logs_pb2, logs_pb2_grpc
 from tests.outages import paused
@@ -23,7 +28,8 @@ from tests.system import System
 from tests.tailing import PATH, Stream
 from tests.waiting import eventually
 
-STREAMS = 3
+# More than a test leaves behind that the log store has not yet seen go.
+STREAMS = 6
 
 
 @pytest.fixture
@@ -234,7 +240,7 @@ def test_a_place_that_the_database_does_not_remember_is_told_and_the_reader_begi
     again.hang_up()
 
     missed, entry, *_ = events
-    assert (missed.name, missed.data["count"], missed.data["since"]) == ("missed", None, "2020-09-13T12:26:40.000Z")
+    assert (missed.name, missed.data["count"], missed.data["since"]) == ("missed", None, "2020-09-13T12:26:10.000Z")
     assert entry.data["id"] == stored
     found = requests.get(url + missed.data["query"], timeout=15).json()
     assert [each["id"] for each in found["items"]] == [stored]
@@ -271,6 +277,27 @@ def test_the_history_of_a_rare_word_comes_though_the_whole_range_must_be_looked_
 
     assert [event.data["id"] for event in stream.until("live") if event.name == "message"] == [stored]
     stream.hang_up()
+
+
+def test_a_history_of_large_entries_is_read_about_a_mebibyte_at_a_time(system, tag):
+    """Of small ones, of large ones, and of both; a reader that does not read holds no more than that in memory."""
+    sizes = [10] * 250 + [900_000] * 5 + [300_000] * 7 + [10] * 3
+    documents = [
+        {"_id": ObjectId(), "name": tag, "data": "x" * size, "created_at": datetime.now(UTC), "updated_at": None}
+        for size in sizes
+    ]
+    with create_mongo(system.env["MONGO_ADMIN_URL"].replace("/?", f"/{tag}?"), app_name="test") as client:
+        client[tag]["logs"].insert_many(documents)
+        history = MongoChangeLog(client).history(Filter(), limit=1_000)
+        try:
+            batches = list(history)
+        finally:
+            history.close()
+            client.drop_database(tag)
+
+    assert [change.entry.id for batch in batches for change in batch] == [str(each["_id"]) for each in documents]
+    assert all(sum(change.size for change in batch) <= 1024 * 1024 for batch in batches)
+    assert [len(batch) for batch in batches] == [200, 51, 1, 1, 1, 1, 3, 3, 4]
 
 
 def tail_of(stub: logs_pb2_grpc.LogServiceStub, tag: str, **members: object):
