@@ -15,6 +15,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _LIVE, _PAST = 1, 2
 _PAST_LAYOUT = struct.Struct(">IIq12s")
+# What is live begins with the next one of the moment's second; the store never counts so far.
+_NO_ORDINAL = 0xFFFFFFFF
 _CHECK_BYTES = 4
 _MAX_CHARACTERS = 1_000
 
@@ -100,6 +102,8 @@ def _read(body: bytes) -> Place:
     if body[:1] != bytes([_PAST]):
         raise ValueError("of another kind")
     seconds, ordinal, created, key = _PAST_LAYOUT.unpack(body[1:])
+    if ordinal == _NO_ORDINAL:
+        raise ValueError("nothing could follow in its second")
     return Past(Moment(seconds, ordinal), Position(_EPOCH + created * _MILLISECOND, key.hex()))
 
 

@@ -459,7 +459,7 @@ def test_a_live_place_survives_as_an_id(seconds, token):
 
 @given(
     created=st.datetimes(timezones=st.just(UTC)),
-    moment=st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)),
+    moment=st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 2)),
     key=st.binary(min_size=12, max_size=12),
 )
 def test_a_place_in_the_history_survives_as_an_id(created, moment, key):
@@ -488,6 +488,13 @@ def test_a_reader_with_nothing_to_read_hears_so_every_second(read):
     reader.until(Caught)
 
     assert isinstance(next(reader.signals), Idle)
+def test_an_id_made_up_at_the_end_of_a_second_behind_which_nothing_can_begin_is_refused():
+    place = Past(Moment(int(NOON.timestamp()), 2**32 - 1), Position(NOON, new_record_id()))
+
+    with pytest.raises(MalformedError, match="Last-Event-ID: is not the id of an event of this stream"):
+        opened(sealed(place))
+
+
 
 
 class Script:
