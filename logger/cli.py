@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
         code = command(settings, options)
         sys.stdout.flush()
     except AppError as error:
-        print(f"logger: {_told(error, options)}", file=sys.stderr)
+        _tell(error, options)
         return _CODES.get(error.kind, NOT_FOUND)
     except BrokenPipeError:
         # the reader has seen enough
@@ -53,13 +53,14 @@ def main(arguments: Sequence[str]) -> int:
     return code
 
 
-def _told(error: AppError, options: argparse.Namespace) -> str:
+def _tell(error: AppError, options: argparse.Namespace) -> None:
+    from logger.commands.terminal import harmless, tell
     from logger.query.language import QueryError, pointed
 
-    text = " ".join(getattr(options, "query", []))
+    tell(error.message)
     if isinstance(error, QueryError):
-        return f"{error.message}\n{pointed(text, error.position)}"
-    return error.message
+        shown = pointed(" ".join(options.query), error.position)
+        print(harmless(shown, keep="\n"), file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -93,7 +94,7 @@ def _add_reading(command: Callable[[str, Command, str], argparse.ArgumentParser]
     )
     query.add_argument("--oldest", action="store_true", help="the oldest instead of the newest")
     tail = command("tail", _tail, "follow entries as they are stored, over the log store's HTTP port")
-    tail.add_argument("--history", type=int, default=10, metavar="N", help="begin with so many that are there (10)")
+    tail.add_argument("--history", type=_whole, default=10, metavar="N", help="begin with so many that are there (10)")
     tail.add_argument("--limit", type=_count, default=None, metavar="N", help="end after so many")
     tail.add_argument("--url", default="", help="of the log store or the broker, instead of BIND_HOST and LOGGER_PORT")
     export = command("export", _export, "write entries as lines of JSON, oldest first")
@@ -149,10 +150,17 @@ def _hash(text: str) -> str:
 
 
 def _count(text: str) -> int:
-    number = int(text)
+    number = _whole(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
     return number
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("must be a whole number") from None
 
 
 def _keeper(settings: LoggerSettings, _options: argparse.Namespace) -> int:

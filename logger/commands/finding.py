@@ -6,7 +6,7 @@ import argparse
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import orjson
 
@@ -99,7 +99,7 @@ def tail(settings: LoggerSettings, options: argparse.Namespace) -> int:
     path = "/api/v1/logs/tail?" + urlencode({name: value for name, value in values.items() if value not in ("", None)})
     host = "127.0.0.1" if settings.bind_host in {"0.0.0.0", "::"} else settings.bind_host  # noqa: S104 - compared, not bound
     url = options.url or f"http://{host}:{settings.logger_port}"
-    client = StreamClient("the log store", url, timeout=CONNECT_SECONDS, silence=SILENCE_SECONDS)
+    client = _client_of(url)
     write = Writer(as_json=options.json)
     left = options.limit
     for event in _followed(client, path):
@@ -112,6 +112,19 @@ def tail(settings: LoggerSettings, options: argparse.Namespace) -> int:
             if left == 0:
                 break
     return FOUND
+
+
+def _client_of(url: str) -> StreamClient:
+    """Raises InvalidError."""
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna")
+        usable = parts.scheme == "http" and host and url.isascii() and url.isprintable() and " " not in url
+        if usable:
+            return StreamClient("the log store", url, timeout=CONNECT_SECONDS, silence=SILENCE_SECONDS)
+    except ValueError:  # brackets, a port or a host that can be none
+        pass
+    raise InvalidError("--url: is no address of a log store, such as http://127.0.0.1:8084")
 
 
 def _followed(client: StreamClient, path: str) -> Iterator[Event]:

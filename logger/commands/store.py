@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pymongo import MongoClient
+from pymongo.errors import PyMongoError
 
+from common.errors import InvalidError
 from common.mongo import Document, create_mongo
 from logger.mongo.blocks import BlockIndex
 from logger.mongo.reader import MongoLogReader
@@ -19,7 +21,12 @@ from logger.settings import LoggerSettings
 
 @contextmanager
 def opened(settings: LoggerSettings) -> Iterator[MongoClient[Document]]:
-    client = create_mongo(settings.mongo_url, app_name="logger-cli")
+    """Raises InvalidError when the address is none; nothing connects before it is used."""
+    try:
+        client = create_mongo(settings.mongo_url, app_name="logger-cli")
+        client.get_default_database(default="logs")
+    except (ValueError, PyMongoError) as error:
+        raise InvalidError("MONGO_URL: is no address of a MongoDB database, such as mongodb://host/logs") from error
     try:
         yield client
     finally:

@@ -28,8 +28,8 @@ def flush() -> None:
 
 
 def tell(text: str) -> None:
-    """A remark: to people, not part of the result."""
-    sys.stderr.write(f"logger: {text}\n")
+    """A remark: to people, not part of the result. What a terminal would obey is taken out; it may come from a file or from a server."""
+    sys.stderr.write(f"logger: {harmless(text)}\n")
     sys.stderr.flush()
 
 

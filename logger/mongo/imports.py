@@ -8,7 +8,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.collection import Collection
-from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
+from pymongo.errors import InvalidName, PyMongoError
 
 from common.errors import InvalidError, UnavailableError
 from common.mongo import Document, create_mongo
@@ -27,16 +27,19 @@ class ForeignCollection:
     """A collection in another database, in order of `_id`."""
 
     def __init__(self, url: str, collection: str) -> None:
-        """Nothing connects before it is read. Raises InvalidError when the address is none."""
+        """Nothing connects before it is read. Raises InvalidError when the address is none, or no collection may have that name."""
         if not url.startswith(("mongodb://", "mongodb+srv://")):
             raise InvalidError(_NO_ADDRESS)
         try:
             client = create_mongo(url, app_name="logger-import")
             database = client.get_default_database(default="logs")
-        except (ConfigurationError, InvalidURI) as error:
+        except (ValueError, PyMongoError) as error:
             raise InvalidError(_NO_ADDRESS) from error
         self._client = client
-        self._collection = database[collection]
+        try:
+            self._collection = database[collection]
+        except InvalidName as error:
+            raise InvalidError("--collection: is no name that a collection may have") from error
         hosts = ",".join(sorted(url.rpartition("@")[2].removeprefix("mongodb://").partition("/")[0].split(",")))
         self.name = f"mongo {hosts} {self._collection.full_name}"
 
