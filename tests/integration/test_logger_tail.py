@@ -128,7 +128,7 @@ def test_when_the_last_reader_hangs_up_nothing_is_left_open(database, url, tag):
 
         eventually(lambda: database.change_streams == 0, seconds=15)
         # what the database's pool keeps is not what a reader leaves behind
-        eventually(lambda: len(process.net_connections("tcp")) <= connections + 4)
+        eventually(lambda: len(process.net_connections("tcp")) <= connections + STREAMS + 2)
 
 
 def test_twenty_readers_share_one_change_stream(system, database, tag):
