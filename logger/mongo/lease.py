@@ -12,7 +12,7 @@ from secrets import token_hex
 
 from pymongo import ReturnDocument
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from common.mongo import Document, mongo_may_be_away
 
@@ -59,9 +59,13 @@ class MongoLease:
             return self._has
 
     def give_up(self) -> None:
+        """Without the database it runs out by itself."""
         with self._lock:
             self._has = False
-            self._collection.delete_one({"_id": KEY, "owner": self._owner})
+            try:
+                self._collection.delete_one({"_id": KEY, "owner": self._owner})
+            except PyMongoError as error:
+                log.warning("lease_not_given_up", extra={"reason": type(error).__name__})
 
     def _take(self) -> bool:
         mine = {"$literal": self._owner}

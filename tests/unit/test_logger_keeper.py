@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
+import pytest
 import requests
+from pymongo import MongoClient
 
 from common.errors import UnavailableError
 from logger.keeping.health import HealthServer, readiness
 from logger.keeping.keeper import BUSY_PAUSE, BUSY_REST, LONGEST_REST_SECONDS, Chore, Keeper, Pace
+from logger.mongo.lease import MongoLease
 from tests.services import free_port
 from tests.waiting import eventually
 
@@ -154,3 +158,16 @@ def test_the_probes_answer_over_http():
         assert requests.get(f"http://127.0.0.1:{port}/", timeout=5).status_code == 404
     finally:
         server.stop()
+
+
+def test_a_database_that_is_away_is_no_reason_for_a_traceback_when_the_lease_is_asked_for_or_given_up(caplog):
+    client: MongoClient = MongoClient(f"mongodb://127.0.0.1:{free_port()}", serverSelectionTimeoutMS=50)
+    lease = MongoLease(client["logs"])
+
+    with caplog.at_level(logging.INFO, "logger.mongo.lease"), client:
+        with pytest.raises(UnavailableError):
+            lease.held()
+        lease.give_up()
+
+    told = [(record.message, record.exc_info) for record in caplog.records]
+    assert told == [("lease_not_given_up", None)]
