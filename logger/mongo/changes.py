@@ -31,7 +31,9 @@ from logger.tailing.places import Live, Moment, Past, unknown_place
 BATCH = 200
 # Beside the documents themselves: what Python needs for an entry.
 _OVERHEAD_BYTES = 1_000
-_HISTORY_BATCH = 50
+# Of a history: how many entries' sizes are asked for at once, and how many bytes are in memory for a reader that may not read at all.
+_HISTORY_SIZES = 200
+_HISTORY_BYTES = 1024 * 1024
 # For looking back: the whole range at once, then part by part.
 _FIRST_TRY_MS = 500
 _SCAN_SECONDS = 1.5
@@ -165,15 +167,29 @@ class MongoHistory:
     def __iter__(self) -> Iterator[list[Change]]:
         """As long as MongoDB keeps the snapshot, five minutes by default; then GoneError."""
         while self._keys:
-            keys, self._keys = self._keys[:_HISTORY_BATCH], self._keys[_HISTORY_BATCH:]
-            try:
-                found = {document["_id"]: document for document in self._all({"_id": {"$in": keys}})}
-            except ExecutionTimeout as error:
-                raise UnavailableError("the log store's database is too slow now") from error
-            yield [self._change(found[key]) for key in keys]
+            keys, self._keys = self._keys[:_HISTORY_SIZES], self._keys[_HISTORY_SIZES:]
+            yield from map(self._changes, self._parts(keys))
 
     def close(self) -> None:
         self._cursor.close()
+
+    def _parts(self, keys: list[Any]) -> Iterator[list[Any]]:
+        """The keys in their order, each part for at most so many bytes, or for one entry."""
+        sizes = self._all(keys, {"size": {"$bsonSize": "$$ROOT"}})
+        part: list[Any] = []
+        room = _HISTORY_BYTES
+        for key in keys:
+            size = sizes[key]["size"] + _OVERHEAD_BYTES
+            if part and size > room:
+                yield part
+                part, room = [], _HISTORY_BYTES
+            part.append(key)
+            room -= size
+        yield part
+
+    def _changes(self, keys: list[Any]) -> list[Change]:
+        found = self._all(keys)
+        return [self._change(found[key]) for key in keys]
 
     def _change(self, document: Document) -> Change:
         entry = entry_of(document)
@@ -241,8 +257,12 @@ class MongoHistory:
             "$or": [{"created_at": {"$gt": created}}, {"_id": {"$gt": key}}],
         }
 
-    def _all(self, query: Document) -> list[Document]:
-        return self._found({"filter": query, "maxTimeMS": _STEP_MS})
+    def _all(self, keys: list[Any], projection: Document | None = None) -> dict[Any, Document]:
+        command = {"filter": {"_id": {"$in": keys}}, "projection": projection or {}, "maxTimeMS": _STEP_MS}
+        try:
+            return {document["_id"]: document for document in self._found(command)}
+        except ExecutionTimeout as error:
+            raise UnavailableError("the log store's database is too slow now") from error
 
     def _found(self, command: Document) -> list[Document]:
         at = {"level": "snapshot", "atClusterTime": Timestamp(*self.moment)}

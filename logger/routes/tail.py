@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,6 +24,8 @@ from logger.tailing.tail import Entries, Idle, Missed, Reading, Signal, Tail
 _ENTRIES = "/api/v1/logs"
 # What a question about missed entries does not take over.
 _OF_THE_TAIL = ("since", "until", "history")
+# Small entries share what a piece costs; more would only be in memory for as long as a reader does not read.
+_PIECE_BYTES = 64 * 1024
 
 
 def tail_blueprint(tail: Tail, clock: Clock) -> Blueprint:
@@ -52,20 +54,23 @@ class _Events:
         self._told = time.monotonic()
 
     def __iter__(self) -> Iterator[bytes]:
-        return map(self._text, self._reading)
+        for signal in self._reading:
+            yield from self._pieces(signal)
 
     def close(self) -> None:
         self._reading.close()
 
-    def _text(self, signal: Signal) -> bytes:
+    def _pieces(self, signal: Signal) -> Iterator[bytes]:
         if isinstance(signal, Idle):
-            return self._still_here(signal.place)
+            yield self._still_here(signal.place)
+            return
         self._told = time.monotonic()
         if isinstance(signal, Entries):
-            return b"".join(map(_frame, signal.changes))
-        if isinstance(signal, Missed):
-            return _json_event("missed", self._missed(signal), signal.place)
-        return _json_event("live", {"complete": signal.complete}, signal.place)
+            yield from _frames(signal.changes)
+        elif isinstance(signal, Missed):
+            yield _json_event("missed", self._missed(signal), signal.place)
+        else:
+            yield _json_event("live", {"complete": signal.complete}, signal.place)
 
     def _still_here(self, place: Live | None) -> bytes:
         """A client that gets nothing for a day must not come back with a place that nobody remembers."""
@@ -84,9 +89,25 @@ def _json_event(name: str, value: object, place: Live | None) -> bytes:
     return event(orjson.dumps(value), name=name, id=sealed(place) if place else "")
 
 
+def _frames(changes: Iterable[Change]) -> Iterator[bytes]:
+    frames: list[bytes] = []
+    size = 0
+    for change in changes:
+        frame = _frame(change)
+        if frames and size + len(frame) > _PIECE_BYTES:
+            yield b"".join(frames)
+            frames.clear()
+            size = 0
+        frames.append(frame)
+        size += len(frame)
+    yield b"".join(frames)
+
+
 def _frame(change: Change) -> bytes:
-    """Made once for all readers."""
-    if change.made is None:
-        text = orjson.dumps(entry_as_json(change.entry), default=str)
-        change.made = event(text, id=sealed(change.place))
-    return change.made
+    """Made once for all readers of what is live; a history is one reader's own."""
+    if change.made is not None:
+        return change.made
+    made = event(orjson.dumps(entry_as_json(change.entry), default=str), id=sealed(change.place))
+    if isinstance(change.place, Live):
+        change.made = made
+    return made
