@@ -21,6 +21,8 @@ from protos import logs_pb2
 _ORDERS = {logs_pb2.QueryRequest.NEWEST_FIRST: "newest", logs_pb2.QueryRequest.OLDEST_FIRST: "oldest"}
 
 
+# The texts of a page in bytes: what a client takes that was not told to take more is a message of 4 MiB.
+MAX_PAGE_BYTES = 3_584 * 1024
 # Of the time until a call's deadline; the rest is for the answer to arrive.
 _SHARE = 0.9
 # Who waits longer than this has no deadline.
@@ -38,7 +40,8 @@ class GrpcQuestions:
     def query(self, request: logs_pb2.QueryRequest, call: grpc.ServicerContext) -> logs_pb2.QueryResponse:
         with self._thread():
             asked = read_page(_page_values(request), self._clock.now())
-            found = self._search.page(asked._replace(question=asked.question._replace(seconds=_time_for(call))))
+            asked = asked._replace(question=asked.question._replace(seconds=_time_for(call)))
+            found = self._search.page(asked, most=MAX_PAGE_BYTES)
         return logs_pb2.QueryResponse(
             entries=map(entry_message, found.entries),
             next_cursor=found.next_cursor or "",

@@ -22,7 +22,7 @@ WAITING = 32
 PATIENCE_SECONDS = 1.0
 RETRY_SECONDS = 1
 MAX_TRACE = 10_000
-# The texts of one answer in bytes, of which the last entry may be more: a gRPC message may have 8 MiB.
+# The texts of one answer in bytes; a single entry may be more.
 MAX_PAGE_BYTES = 4 * 1024 * 1024
 MAX_TRACE_BYTES = 16 * 1024 * 1024
 
@@ -72,10 +72,11 @@ class LogSearch:
             retry_after=RETRY_SECONDS,
         )
 
-    def page(self, asked: PageAsked) -> Found:
+    def page(self, asked: PageAsked, *, most: int = MAX_PAGE_BYTES) -> Found:
+        """`most`: the bytes of the texts; a page has at least one entry, however large."""
         question = asked.question
         with self._gate.pass_through():
-            page = _within(self._reader.page(question), MAX_PAGE_BYTES)
+            page = _within(self._reader.page(question), most)
         following = page.following and sealed(
             Cursor(page.following, question.order, asked.asked_at, fingerprint(question.filter))
         )
@@ -113,15 +114,16 @@ def _within(page: Page, size: int) -> Page:
     """As much of the page as fits into `size` bytes, one entry at least."""
     for index, entry in enumerate(page.entries):
         size -= _bytes(entry)
-        if size < 0 and index + 1 < len(page.entries):
-            last = Position(entry.created_at, object_id_hex(entry.id))
-            return Page(page.entries[: index + 1], last)
+        if size < 0 and index:
+            last = page.entries[index - 1]
+            return Page(page.entries[:index], Position(last.created_at, object_id_hex(last.id)))
     return page
 
 
 def _bytes(entry: LogEntry) -> int:
-    data = len(entry.data) if entry.data.isascii() else len(entry.data.encode(errors="replace"))
-    return data + (len(orjson.dumps(entry.fields)) if entry.fields else 0) + 500
+    texts = (entry.data, entry.name, entry.service, entry.request_id, entry.id)
+    size = sum(len(text) if text.isascii() else len(text.encode(errors="replace")) for text in texts)
+    return size + (len(orjson.dumps(entry.fields)) if entry.fields else 0) + 300
 
 
 def _starts(since: datetime, asked: HistogramAsked) -> Iterator[datetime]:

@@ -100,6 +100,24 @@ def test_pages_follow_each_other_to_the_end(stub, order):
     assert seen == [f"id-{number}" for number in range(10)][:: -1 if order == "NEWEST_FIRST" else 1]
 
 
+@pytest.mark.parametrize(
+    ("number", "name", "data"),
+    [(8, "large", "x" * 1024 * 1024), (1_000, "\U0001f600" * 255, "x" * 3_000)],
+    ids=["large texts", "long names"],
+)
+def test_a_client_that_was_not_told_to_take_more_than_usual_gets_all_page_by_page(stub, store, number, name, data):
+    store.insert([entry(each)._replace(name=name, data=data) for each in range(100, 100 + number)])
+    request = logs_pb2.QueryRequest(filter=logs_pb2.LogFilter(name=[name]), limit=1_000)
+
+    pages = []
+    while not pages or request.cursor:
+        pages.append(stub.Query(request, timeout=30))
+        request.cursor = pages[-1].next_cursor
+
+    assert sum(len(page.entries) for page in pages) == number
+    assert all(page.ByteSize() < 3.6 * 1024 * 1024 for page in pages)
+
+
 def test_an_entry_comes_whole(stub):
     (found,) = stub.Query(logs_pb2.QueryRequest(filter=logs_pb2.LogFilter(id=["id-7"])), timeout=5).entries
 
