@@ -42,12 +42,13 @@ class Parameters:
         for name in unknown[:_MOST_UNKNOWN]:
             self._add(name, f"is not known here{suggestion(name, [*own, *members])}")
 
-    def text(self, name: str) -> str:
+    def text(self, name: str) -> str | None:
+        """May be empty, which is not the same as left out."""
         value = self._values.get(name)
         if value is None or isinstance(value, str):
-            return value or ""
+            return value
         self._add(name, "must be given once" if isinstance(value, list) else "must be a text")
-        return ""
+        return None
 
     def choice(self, name: str, choices: Collection[str], default: str) -> str:
         value = self._values.get(name)

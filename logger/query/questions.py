@@ -79,7 +79,7 @@ def read_page(values: Mapping[str, Any], now: datetime) -> PageAsked:
 
 def _cursor(given: Parameters) -> Cursor | None:
     text = given.text("cursor")
-    if not text:
+    if text is None:
         return None
     try:
         return opened(text)
@@ -149,9 +149,11 @@ def in_words(seconds: int) -> str:
 def _bucket(given: Parameters) -> int:
     """In seconds; 0 when it is not given, or not readable."""
     text = given.text("bucket")
+    if text is None:
+        return 0
     found = _BUCKET.fullmatch(text)
     seconds = int(found[1]) * _UNITS[found[2]] if found else 0
-    if text and not 0 < seconds <= _LONGEST:
+    if not 0 < seconds <= _LONGEST:
         given.refuse("bucket", "must be a whole number and a unit: s, m, h, d or w, such as 5m; 5200w is the longest")
         return 0
     return seconds

@@ -22,9 +22,9 @@ def audit_blueprint(source: HeadSource) -> Blueprint:
         given = Parameters(query_values(), own=("limit", "before"), filtering=False)
         limit = given.number("limit", most=MAX_DAYS, default=DEFAULT_DAYS)
         before = given.text("before")
-        if before and not is_day(before):
+        if before is not None and not is_day(before):
             given.refuse("before", "must be a day such as 2026-11-21")
         given.check()
-        return jsonify({"items": [head._asdict() for head in source.heads(limit=limit, before=before or None)]})
+        return jsonify({"items": [head._asdict() for head in source.heads(limit=limit, before=before)]})
 
     return blueprint

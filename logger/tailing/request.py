@@ -27,7 +27,9 @@ def read_tail(values: Mapping[str, Any], now: datetime) -> TailAsked:
     """The members of a filter and `history`. Raises InvalidError that names every fault."""
     given = Parameters(values, own=("history",))
     wanted = given.filter(now)
-    text = given.text("history") or str(HISTORY)
+    text = given.text("history")
+    if text is None:
+        text = str(HISTORY)
     if not _WHOLE.fullmatch(text) or int(text) > MAX_HISTORY:
         given.refuse("history", f"must be a whole number from 0 to {MAX_HISTORY}")
         text = "0"

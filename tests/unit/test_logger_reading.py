@@ -23,6 +23,7 @@ from logger.routes.counting import counting_blueprint
 from logger.routes.reading import reading_blueprint
 from logger.search import MAX_PAGE_BYTES, QUESTIONS, WAITING, LogSearch
 from logger.service import LogService
+from logger.tailing.request import HISTORY, read_tail
 from logger.writer import LogWriter
 from tests.waiting import eventually
 
@@ -322,6 +323,48 @@ def test_a_page_whose_texts_are_large_ends_early_and_the_next_goes_on(client, st
 
     assert sum(counts) == 10
     assert max(counts) <= 5
+
+
+def test_a_page_is_never_larger_than_its_bound_unless_one_entry_is(client, store):
+    large = "x" * (MAX_PAGE_BYTES * 2 // 3)
+    store.insert([entry(number, data=text) for number, text in enumerate((large, large, 2 * large, "small"))])
+
+    counts = [len(page["items"]) for page in pages(client, "/api/v1/logs?order=oldest")]
+
+    assert counts == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "pointers"),
+    [
+        ("/api/v1/logs?cursor=", 400, ["#/cursor"]),
+        ("/api/v1/logs?limit=", 422, ["#/limit"]),
+        ("/api/v1/logs/histogram?bucket=", 422, ["#/bucket"]),
+    ],
+)
+def test_an_empty_parameter_is_not_one_that_is_left_out(client, store, url, status, pointers):
+    refused = client.get(url)
+
+    assert (refused.status_code, [each["pointer"] for each in refused.json["errors"]]) == (status, pointers)
+    assert store.asked == []
+
+
+def test_an_empty_history_of_the_tail_is_not_one_that_is_left_out():
+    assert read_tail({}, NOW).history == HISTORY
+    with pytest.raises(InvalidError) as refused:
+        read_tail({"history": ""}, NOW)
+
+    assert [each.pointer for each in refused.value.problems] == ["#/history"]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/logs", "/api/v1/logs/count", "/api/v1/logs/histogram"])
+@pytest.mark.parametrize("query", ["name=%ff", "name=a&%c3=b", "name=%ed%a0%80", "q=\xff"])
+def test_a_query_string_that_is_no_utf_8_is_refused_and_not_searched_for(client, store, path, query):
+    refused = client.get(path, environ_overrides={"QUERY_STRING": query})
+
+    assert (refused.status_code, refused.content_type) == (400, "application/problem+json")
+    assert "must be UTF-8" in refused.json["detail"]
+    assert store.asked == []
 
 
 def test_a_page_that_took_too_long_says_what_to_narrow_and_where_it_goes_on(client, store):
