@@ -21,6 +21,8 @@ from logger.tailing.places import Live, Past, Place, opened
 
 MILLISECOND = timedelta(milliseconds=1)
 _LATEST = datetime.max.replace(microsecond=999_000, tzinfo=UTC)
+# What is stored at a time was created so much earlier at most, but for what somebody delivers late: clocks differ, and entries are gathered.
+LATE = timedelta(seconds=30)
 RETRY_SECONDS = 5
 # Nobody waits longer than this without a signal.
 _WAIT_SECONDS = 1.0
@@ -33,6 +35,8 @@ class Entries(NamedTuple):
 
 class Missed(NamedTuple):
     """Entries that are not given here: `number` of them (None: unknown), created from `since` until before `until`.
+
+    Where the number is unknown some of them may have been given, and what was delivered late may lie outside of these times.
 
     `place`: behind them; None when the history follows once more.
     """
@@ -152,7 +156,8 @@ class Reading:
         """What the reader broke off at is gone: it is told so, and begins anew."""
         self._let_go()
         now = self._clock.now()
-        since = min(self._place.time, now) if self._place is not None else now
+        # a place knows when something was stored, the question is about when it was created
+        since = min(self._place.time, now) - LATE if self._place is not None else now
         self._place = None
         self._caught = False
         self._lost = Missed(None, since, now)

@@ -329,9 +329,22 @@ def test_who_comes_back_with_a_place_that_is_forgotten_is_told_so_and_begins_ane
     reader = read(last_id=sealed(live(int(NOON.timestamp()) - 60)))
     missed = reader.until(Missed)
 
-    assert missed == Missed(None, NOON - timedelta(seconds=60), NOON)
+    assert missed == Missed(None, NOON - timedelta(seconds=90), NOON)
     assert isinstance(reader.until(Caught), Caught)
     assert reader.names == ["a"]
+
+
+def test_an_entry_created_somewhat_before_the_lost_place_and_stored_behind_it_is_in_what_was_missed(
+    store, changes, read
+):
+    place = live(int(NOON.timestamp()) - 60)
+    store.add("missed", created=place.time - timedelta(seconds=5))
+    changes.faults.append(GoneError())
+
+    missed = read(history=0, last_id=sealed(place)).until(Missed)
+
+    assert isinstance(missed, Missed)
+    assert Filter(since=missed.since, until=missed.until).matches(store.stored(0)[0])
 
 
 def test_when_the_feed_loses_its_place_each_reader_goes_on_from_its_own(store, changes, feed, read):
@@ -475,6 +488,13 @@ def test_whatever_is_no_id_is_refused_in_the_same_words(text):
         opened(text)
 
 
+def test_an_id_made_up_at_the_end_of_a_second_behind_which_nothing_can_begin_is_refused():
+    place = Past(Moment(int(NOON.timestamp()), 2**32 - 1), Position(NOON, new_record_id()))
+
+    with pytest.raises(MalformedError, match="Last-Event-ID: is not the id of an event of this stream"):
+        opened(sealed(place))
+
+
 def test_an_id_with_one_character_changed_is_refused():
     whole = sealed(live(7))
     for index in range(len(whole) - 1):
@@ -488,13 +508,6 @@ def test_a_reader_with_nothing_to_read_hears_so_every_second(read):
     reader.until(Caught)
 
     assert isinstance(next(reader.signals), Idle)
-def test_an_id_made_up_at_the_end_of_a_second_behind_which_nothing_can_begin_is_refused():
-    place = Past(Moment(int(NOON.timestamp()), 2**32 - 1), Position(NOON, new_record_id()))
-
-    with pytest.raises(MalformedError, match="Last-Event-ID: is not the id of an event of this stream"):
-        opened(sealed(place))
-
-
 
 
 class Script:
