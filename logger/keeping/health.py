@@ -116,15 +116,19 @@ def _server(address: tuple[str, int], ask: Callable[[], tuple[int, dict[str, Any
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
             """Probes are not logged."""
 
-    class Server(ThreadingTCPServer):  # not HTTPServer, which asks the name service who it is
-        address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        allow_reuse_address = True
-        daemon_threads = True
+    return _Server(address, Handler)
 
-        def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002 - the base class's signature
-            """A probe that hung up is none; the base class would print a traceback past the log."""
-            error = sys.exception()
-            if not isinstance(error, OSError):
-                log.error("probe_failed", exc_info=error)
 
-    return Server(address, Handler)
+class _Server(ThreadingTCPServer):  # not HTTPServer, which asks the name service who it is
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002 - the base class's signature
+        """A probe that hung up is none; the base class would print a traceback past the log."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            log.error("probe_failed", exc_info=error)

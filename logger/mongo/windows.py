@@ -129,9 +129,7 @@ def scan(
 
     The ranges are in order, do not overlap, and end where there are entries rather than at the END (`extent` in asking.py). A window is
     twice as wide as the last when that was answered quickly, and tried again a quarter as wide when it was not answered in time.
-    `tighten` gives the part of a window from its first to its last entry, None when it has none: where nothing is for long, because one
-    entry has a time in the far future, windows would grow so wide that they take too long as soon as there is something again.
-    Raises SpentError when the time is spent, or when one millisecond takes more than is left of it.
+    `tighten` gives the part of a window from its first to its last entry, None when it has none. Raises SpentError when the time is spent, or when one millisecond takes more than is left of it.
     """
     width, border = FIRST_WIDTH, None
     source = iter(ranges)
@@ -177,7 +175,11 @@ def _measured(step: Callable[[Window, int], T], window: Window, budget: Budget) 
 
 
 def _tightened(rest: Window, tight: Window | None, width: timedelta, order: Order) -> tuple[Window, timedelta]:
-    """What is left to look at, and how wide the next window is: narrow again behind a gap, since nothing is known of what is there."""
+    """What is left to look at, and how wide the next window is: narrow again behind a gap, since nothing is known of what is there.
+
+    Where nothing is for long, because one entry has a time in the far future, windows grow so wide that they would take too long as soon
+    as there is something again.
+    """
     if tight is None:
         return Window(rest.since, rest.since), width
     gap = rest.until - tight.until if order == "newest" else tight.since - rest.since
